@@ -49,13 +49,27 @@ def names_of(option: str, value: object) -> tuple[str, ...]:
     return names
 
 
+def column_of(option: str, value: object) -> str | None:
+    """Return the name of a column as text: a data frame's may be a number, or a tuple of several levels.
+
+    Raises:
+        UsageError: It is the name of no column.
+    """
+    if value is not None and (isinstance(value, bool) or not isinstance(value, str | int | tuple)):
+        raise UsageError(f"{option} is the name of a column, not a {type(value).__name__}")
+    return None if value is None else str(value)
+
+
 def param_columns_of(value: object) -> tuple[str, ...] | None:
     """Return the columns that are parameters; `"none"`, as on the command line, is no column at all.
 
     Raises:
-        UsageError: It is neither a text nor texts.
+        UsageError: They are names of no columns.
     """
-    names = None if value is None else names_of("param_columns", value)
+    if value is None or isinstance(value, str):
+        return () if value in ("none", "") else None if value is None else (str(value),)
+    columns = value if isinstance(value, Iterable) else (value,)
+    names = tuple(str(column_of("param_columns", one)) for one in columns)
     return () if names == ("none",) else names
 
 

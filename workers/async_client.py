@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import wraps
 from itertools import islice
@@ -22,7 +21,8 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from tasks.formats.results import ResultRecord
 from tasks.settings import Settings
 from tasks.store.progress import Progress
-from workers.backends.stopping import stopped_by
+from tasks.submission.sender import name_batch
+from workers.backends.stopping import Stop, stopped_by
 from workers.batch import Batch
 from workers.client import Waybill
 from workers.user_warnings import warned_here
@@ -115,12 +115,14 @@ def _to_batch(
 
     @wraps(method)
     async def run(self: AsyncWaybill, /, *args: P.args, **options: P.kwargs) -> AsyncBatch:
-        stop = threading.Event()
+        stop = Stop()
         with stopped_by(stop), warned_here():
             try:
                 return AsyncBatch(await asyncio.to_thread(method, self.client, *args, **options))
-            except asyncio.CancelledError:
+            except asyncio.CancelledError as error:
                 stop.set()
+                if stop.batch_id is not None:
+                    name_batch(error, stop.batch_id)
                 raise
 
     return run

@@ -16,6 +16,7 @@ from workers.errors import MissingPartError
 from workers.integer_ids import whole_numbers
 from workers.user_warnings import warn_user
 from workers.waiting.display import progress_display
+from workers.waiting.told import Told
 from workers.waiting.wait import Wait, going_on
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Batch:
         self._backend = backend
         self.id = batch_id
         # What `wait` has warned of.
-        self.told: set[object] = set()
+        self.told = Told()
 
     @property
     def poll_s(self) -> float:
@@ -52,9 +53,9 @@ class Batch:
             timeout: Seconds to wait; None waits as long as it takes.
 
         Warns:
-            UserWarning: No worker of a role runs that the batch waits for, it waits for a model that is not
-                called or for money, or calls fail; each once, where the progress is not shown. Or the batch's
-                budget was used up.
+            UserWarning: The batch is paused, no worker of a role runs that it waits for, it waits for a model
+                that is not called or for money, or calls go on failing or have left requests without an
+                answer; each once, where the progress is not shown. Or its budget was used up.
 
         Ctrl-C ends the waiting, not the batch; the exception's note says how to find it again.
 
@@ -154,7 +155,7 @@ class Batch:
             UsageError: The batch still runs, is a run of judges, has a model without the price that a budget
                 needs, or has used up its budget and no other is given.
         """
-        self.told.clear()
+        self.told.begin_again()
         return self._backend.retry(self.id, budget_of(budget))
 
     def delete_data(self) -> None:
@@ -171,6 +172,6 @@ class Batch:
 
 def _partial_text(state: Progress) -> str:
     return (
-        f"{state.batch_id} is {state.status}: the data frame is partial, {state.done:,} of {state.total:,} "
+        f"{state.batch_id} is {state.state}: the data frame is partial, {state.done:,} of {state.total:,} "
         "requests have ended; `batch.wait()` waits for all"
     )

@@ -28,7 +28,7 @@ from workers.backends.opening import backend_of
 from workers.bad_rows import BadRows
 from workers.batch import Batch
 from workers.prompts import Prompts
-from workers.submit_options import SubmitOptions, submission_of
+from workers.submit_options import Column, SubmitOptions, submission_of
 
 
 class Waybill:
@@ -92,10 +92,10 @@ class Waybill:
         system: str | None = None,
         temperature: float | None = None,
         max_tokens: int | None = None,
-        prompt_column: str | None = None,
-        id_column: str | None = None,
-        system_column: str | None = None,
-        param_columns: Sequence[str] | str | None = None,
+        prompt_column: Column | None = None,
+        id_column: Column | None = None,
+        system_column: Column | None = None,
+        param_columns: Sequence[Column] | str | None = None,
         template: str | None = None,
         shape: str | None = None,
         endpoint: str | None = None,
@@ -142,7 +142,8 @@ class Waybill:
             system: The system message of prompts that bring none.
             temperature: The temperature of prompts that set none.
             max_tokens: The most tokens of an answer, for prompts that set no limit.
-            prompt_column: The column or key that holds the prompt, or a list of messages.
+            prompt_column: The column or key that holds the prompt, or a list of messages; as other columns a
+                text, a number or a tuple, as the table calls it.
             id_column: The one that holds the id; by default `id` or `custom_id`.
             system_column: The one that holds the system message; by default `system`.
             param_columns: Those that are parameters (`temperature`, `model` …); by default all that are

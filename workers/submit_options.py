@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final, TypedDict, cast
+from typing import Any, Final, TypeAlias, TypedDict, cast
 
 from router_core.policy.preferences import Policy
 from tasks.formats.determinism import Dedupe
 from tasks.formats.inputs.defaults import Defaults
 from tasks.formats.inputs.options import input_options
 from tasks.money.budgets import budget_of
-from workers.arguments import NOT_CHOSEN, names_of, param_columns_of, routing_of
+from workers.arguments import NOT_CHOSEN, column_of, names_of, param_columns_of, routing_of
 from workers.backends.interface import Submission
 from workers.batch import Batch
 from workers.prompts import Prompts
@@ -22,6 +22,9 @@ _CHOICES: Final = (
     "cost_weight", "budget_per_1000", "fallback", "explore", "validate", "validators", "strict_params",
     "priority",
 )  # fmt: skip
+
+#: the name of a column: a data frame's may be a number, or a tuple of several levels
+Column: TypeAlias = str | int | tuple[str | int, ...]
 
 
 class SubmitOptions(TypedDict, total=False):
@@ -50,10 +53,10 @@ class SubmitOptions(TypedDict, total=False):
     system: str | None
     temperature: float | None
     max_tokens: int | None
-    prompt_column: str | None
-    id_column: str | None
-    system_column: str | None
-    param_columns: Sequence[str] | str | None
+    prompt_column: Column | None
+    id_column: Column | None
+    system_column: Column | None
+    param_columns: Sequence[Column] | str | None
     template: str | None
     shape: str | None
     endpoint: str | None
@@ -75,9 +78,9 @@ def submission_of(prompts: Prompts, options: SubmitOptions) -> Submission:
     return Submission(
         prompts=prompts,
         reading=input_options(
-            prompt_column=options.get("prompt_column"),
-            id_column=options.get("id_column"),
-            system_column=options.get("system_column"),
+            prompt_column=column_of("prompt_column", options.get("prompt_column")),
+            id_column=column_of("id_column", options.get("id_column")),
+            system_column=column_of("system_column", options.get("system_column")),
             param_columns=param_columns_of(options.get("param_columns")),
             template=options.get("template"),
             shape=options.get("shape"),

@@ -158,7 +158,7 @@ def _checks(
 
 def _item_rows(items: Iterable[object], plan: Plan) -> Rows:
     for number, item in enumerate(items, start=1):
-        yield number, line_fields(item_fields(item), plan)
+        yield number, line_fields(item_fields(item, plan.options.prompt_column), plan)
 
 
 @contextmanager

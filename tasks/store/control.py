@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy import Connection, Exists, delete, func, select, update
 
 from tasks.errors import UsageError
@@ -54,7 +57,7 @@ def retry(connection: Connection, batch_id: str, *, budget: int | None) -> int:
 
     Raises:
         UsageError: The batch still runs, its prompts were deleted, a model of it has no price that a budget
-            could count, its budget is used up and no other is given, or the one given is spent already.
+            could count, its budget is used up and no larger one is given, or the one given is spent already.
     """
     batch_no = batches.find(connection, batch_id)["no"]
     row = deltas.exact(connection, batch_no)
@@ -63,7 +66,7 @@ def retry(connection: Connection, batch_id: str, *, budget: int | None) -> int:
     refuse_without_data(row)
     if row["purpose"] == judge_runs.JUDGE:
         raise UsageError(f"{batch_id} is a run of judges: `waybill judge` goes on where it stopped")
-    if budget is None and row["budget"] is not None and row["budget_stops"]:
+    if row["budget_stops"] and _is_no_more(budget, dict(row)):
         enough = enough_budget(connection, dict(row))
         raise UsageError(f"{batch_id}: {exhausted_text(dict(row), enough)}")
     batches.check_budget(batches.options_of(connection, batch_no), budget)
@@ -80,6 +83,11 @@ def retry(connection: Connection, batch_id: str, *, budget: int | None) -> int:
     )
     batches.finish_if_done(connection, batch_no)
     return sum(counts.values())
+
+
+def _is_no_more(budget: int | None, row: Mapping[str, Any]) -> bool:
+    """Return whether a retry's cap is the one that was used up: the same requests would not fit it again."""
+    return row["budget"] is not None and budget in (None, row["budget"])
 
 
 def _in_flight() -> Exists:

@@ -12,6 +12,7 @@ class InDollars:
     spent: int
     reserved: int
     saved: int
+    routing_saved: int | None
     budget: int | None
 
     @property
@@ -38,6 +39,14 @@ class InDollars:
     def saved_usd(self) -> float:
         """What the calls of reused answers had cost, in dollars."""
         return self.saved / MICROS_PER_DOLLAR
+
+    @property
+    def routing_saved_usd(self) -> float | None:
+        """What the best single model would have cost for as many tokens, less what routed requests cost.
+
+        In dollars, below 0 where routing has cost more; None where it is not known.
+        """
+        return dollars(self.routing_saved)
 
     @property
     def projected_usd(self) -> float | None:

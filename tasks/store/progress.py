@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection, RowMapping, func, select
 
@@ -22,6 +23,7 @@ from tasks.store.ids import SENT, ids_of
 from tasks.store.learning import calls_to_come
 from tasks.store.learning.judge_runs import JUDGE
 from tasks.store.line_counts import line_counts
+from tasks.store.page.tables import batch_figures
 from tasks.store.priorities import NORMAL
 from tasks.store.routers import drift
 from tasks.store.tables import attempt, batch
@@ -71,7 +73,10 @@ class Progress(InDollars):
     to the API; None: the command or the Python API did.
     `waits` says what its open requests wait for, beside their turn. `more_calls` is how many calls a run of
     judges will probably add, whose pairs are chosen as verdicts come; it is 0 for other batches.
-    In dollars there are `cost_usd`, `budget_usd`, `reserved_usd`, `saved_usd` and `projected_usd`.
+    `routing_saved` is what routing has saved against the best single model, as an API server last counted it;
+    None where none has, or no router chose.
+    In dollars there are `cost_usd`, `budget_usd`, `reserved_usd`, `saved_usd`, `routing_saved_usd` and
+    `projected_usd`.
     """
 
     batch_no: int
@@ -124,11 +129,39 @@ class Progress(InDollars):
     owner: str | None = None
     waits: tuple[Wait, ...] = ()
     more_calls: int = 0
+    routing_saved: int | None = None
 
     def __repr__(self) -> str:
+        name = f" {self.name!r}" if self.name else ""
+        created = datetime.fromtimestamp(self.created_at / 1000, UTC)
+        done = f"{self.done:,} of {self.total:,} done, {self.failed:,} failed"
+        cancelled = f", {self.cancelled:,} cancelled" if self.cancelled else ""
         bad_lines = f", {counted(self.invalid, 'bad line')}" if self.invalid else ""
-        done = f"{self.done:,} of {self.total:,} done, {self.failed:,} failed{bad_lines}"
-        return f"Progress({self.batch_id}: {self.status}, {done}, ${self.cost_usd:,.4f})"
+        return (
+            f"Progress({self.batch_id}{name} of {created:%Y-%m-%d %H:%M} UTC: {self.state}, "
+            f"{done}{cancelled}{bad_lines}, ${self.cost_usd:,.4f})"
+        )
+
+    @property
+    def id(self) -> str:
+        """The id of the batch, as `Batch.id`."""
+        return self.batch_id
+
+    @property
+    def state(self) -> str:
+        """The status, and whether it stands still: `in_progress, paused`, `ingesting, interrupted`."""
+        still = ", interrupted" if self.interrupted else ", paused" if self.is_paused else ""
+        return f"{self.status}{still}"
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing of it is begun until `resume`; a batch that is being sent is not called so."""
+        return self.paused_at is not None and not self.finished and not self.held
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether its submission stopped before the last line; see `held` for whether it is worked on."""
+        return self.sending is False and not self.finished
 
     @property
     def done(self) -> int:
@@ -253,9 +286,15 @@ def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel
         refused_workers=refused_workers(connection, dict(row)),
         lacks_stack=workers.lacks_stack(connection),
         errors=errors,
+        routing_saved=_routing_saved(connection, row["no"]),
         more_calls=calls_to_come.likely(connection, row["no"]) if is_judging else 0,
         **counters,
     )
+
+
+def _routing_saved(connection: Connection, batch_no: int) -> int | None:
+    query = select(batch_figures.c.saved).where(batch_figures.c.batch_no == batch_no)
+    return connection.execute(query).scalar_one_or_none()
 
 
 def _in_flight(connection: Connection, batch_no: int) -> int:

@@ -60,16 +60,8 @@ class Sender:
             if not self._has_other:
                 self._gone(self._batch_id)
         elif not isinstance(error, _ENDED):
-            self._name_batch(error, self._batch_id)
+            name_batch(error, self._batch_id)
             self._gone(self._batch_id)
-
-    @staticmethod
-    def _name_batch(error: BaseException, batch_id: str) -> None:
-        error.add_note(
-            f"{batch_id} holds the lines that were sent so far: submit(…, resume={batch_id!r}) "
-            "sends the rest of the same prompts, its resume() goes on with those lines, cancel() ends it"
-        )
-        error.batch_id = batch_id  # type: ignore[attr-defined]
 
     def _gone(self, batch_id: str) -> None:
         try:
@@ -86,3 +78,12 @@ class Sender:
                         senders.beat(connection, batch_id)
             except SQLAlchemyError:
                 pass
+
+
+def name_batch(error: BaseException, batch_id: str) -> None:
+    """Name the batch that an exception leaves, in its note and as its attribute `batch_id`."""
+    error.add_note(
+        f"{batch_id} holds the lines that were sent so far: submit(…, resume={batch_id!r}) "
+        "sends the rest of the same prompts, its resume() goes on with those lines, cancel() ends it"
+    )
+    error.batch_id = batch_id  # type: ignore[attr-defined]

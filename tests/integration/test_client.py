@@ -22,6 +22,7 @@ from tasks.store.health import model_errors, workers
 from tasks.store.health.model_errors import FailedCalls
 from tasks.store.progress import Progress
 from tasks.store.waiting import over_budget
+from tasks.submission import submit
 from tests.support import store_builders
 from tests.support.comparisons import assert_fields
 from tests.support.one_model import waybill_of, write_settings
@@ -160,6 +161,36 @@ def test_a_data_frame_is_submitted_by_its_prompt_column_never_as_its_column_name
         with pytest.warns(UserWarning, match="columns that are not read: note"):
             batch = waybill.submit(frame, prompt_column="text", id_column="ticket", strict=True)
         assert batch.status().total == 2
+
+
+@pytest.mark.parametrize("column", [0, ("text", "de")])
+def test_columns_are_named_as_the_table_names_them(waybill: Waybill, column: Any) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({column: ["a", "b"], ("id", 1): [7, 8]})
+    frame.columns = [column, 1] if column == 0 else pandas.MultiIndex.from_tuples(frame.columns)
+    names = {"prompt_column": column, "id_column": 1 if column == 0 else ("id", 1)}
+    batch = waybill.submit(frame, strict=True, **names)
+    assert batch.status().total == 2
+    with pytest.raises(UsageError, match="prompt_column is the name of a column, not a list"):
+        waybill.submit(frame, prompt_column=["a"])  # type: ignore[arg-type]
+
+
+def test_a_missing_prompt_has_one_reason_in_every_kind_of_input(waybill: Waybill) -> None:
+    pandas = pytest.importorskip("pandas")
+    rows: list[dict[str, Any]] = [
+        {"question": missing, "id": f"id {missing}"} for missing in (None, math.nan, "")
+    ]
+    given: list[tuple[Any, dict[str, Any]]] = [
+        (rows, {"prompt_column": "question"}),
+        (pandas.DataFrame(rows), {"prompt_column": "question"}),
+        ([None, math.nan, ""], {}),
+        ([{"prompt": missing} for missing in (None, math.nan, "")], {}),
+    ]
+    for prompts, options in given:
+        found: list[str] = []
+        with pytest.raises(UsageError, match="holds no request"):
+            waybill.submit(prompts, on_error=lambda error: found.append(error.reason), **options)  # noqa: B023
+        assert found == ["holds no prompt: it is empty, None or NaN"] * 3
 
 
 def test_a_list_of_paths_is_one_batch_and_a_list_of_urls_one_of_prompts(
@@ -335,6 +366,8 @@ def test_a_batch_over_its_budget_says_what_would_be_enough_and_retry_asks_for_it
     assert_fields(state, status="completed", budget_exhausted=True, budget_stops=2)
     with pytest.raises(UsageError, match=said):
         batch.retry()
+    with pytest.raises(UsageError, match=said):
+        batch.retry(budget=0.000_120)
     assert batch.retry(budget=0.0003) == 2
 
 
@@ -403,6 +436,58 @@ def test_a_submission_that_nobody_awaits_any_more_reads_no_further(store_url: st
             assert await twin.batches() == []
 
     asyncio.run(run())
+
+
+def test_a_cancelled_submission_names_the_batch_that_holds_its_first_lines(
+    store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submit, "FIRST_LINES", 2)
+    begun, cancelled = threading.Event(), threading.Event()
+
+    def prompts() -> Iterator[dict[str, str]]:
+        yield from _named("a", "b", "c")
+        begun.set()
+        assert cancelled.wait(400)
+        yield from _named("d", "e")
+
+    async def run() -> None:
+        async with AsyncWaybill(write_settings(tmp_path, store_url)) as twin:
+            submission = asyncio.create_task(twin.submit(prompts()))
+            await asyncio.to_thread(begun.wait, 400)
+            submission.cancel()
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await submission
+            cancelled.set()
+            [left] = await twin.batches()
+            assert caught.value.batch_id == left.id  # type: ignore[attr-defined]
+            assert left.id in caught.value.__notes__[0]
+
+    asyncio.run(run())
+
+
+def test_a_wait_that_is_cancelled_says_that_the_batch_goes_on(store_url: str, tmp_path: Path) -> None:
+    async def run() -> None:
+        async with AsyncWaybill(write_settings(tmp_path, store_url)) as twin:
+            batch = await twin.submit(_named("a"))
+            waiting = asyncio.create_task(batch.wait(progress=False))
+            await asyncio.sleep(0)  # it has begun
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await waiting
+            assert caught.value.__notes__[0].startswith(f"{batch.id} goes on")
+
+    asyncio.run(run())
+
+
+def test_ctrl_c_before_anything_is_stored_says_so(waybill: Waybill) -> None:
+    def prompts() -> Iterator[dict[str, str]]:
+        yield from _named("a")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        waybill.submit(prompts())
+    assert caught.value.__notes__ == ["nothing was stored, and there is no batch: submit again"]
+    assert waybill.batches() == []
 
 
 def _methods(kind: type) -> set[str]:

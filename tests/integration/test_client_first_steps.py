@@ -15,12 +15,17 @@ import pytest
 from tasks.errors import BatchWithoutRequests, SettingsError, UnknownBatch
 from tasks.store import batches
 from tasks.store.engine import Store
+from tasks.store.health.model_errors import ModelError
+from tasks.store.health.waits import Wait
 from tasks.store.progress import Progress, Rate
 from tests.support import store_builders
+from tests.support.comparisons import assert_fields
 from tests.support.one_model import write_settings
 from tests.support.progress import DONE
 from waybill import AsyncWaybill, Batch, ServerError, Waybill
+from workers.views.health import health_lines
 from workers.waiting.display import progress_display
+from workers.waiting.told import Told
 
 
 @contextmanager
@@ -122,6 +127,50 @@ def test_of_missing_workers_only_new_ones_are_told() -> None:
     assert said == ["no embed, route workers", "no dispatch worker"]
 
 
+def test_a_paused_batch_says_so_to_whoever_waits(waybill: Waybill) -> None:
+    batch = waybill.submit(["a"])
+    batch.pause()
+    assert "in_progress, paused" in repr(batch.status())
+    said = pytest.raises(TimeoutError, match=r"is in_progress, paused: .* `batch.resume\(\)` lets it go on")
+    with pytest.warns(UserWarning, match=r"it is paused: .* `batch.resume\(\)`"), said:
+        batch.wait(timeout=0, progress=False)
+    assert_fields(batch.status(), is_paused=True, interrupted=False)
+
+
+def test_calls_that_a_retry_mends_are_no_warnings_and_those_that_end_a_request_are() -> None:
+    error = ModelError("small", "timeout", 2, 0, 0, 1.0, "timeout")
+    runs = replace(DONE, status="in_progress", errors=(error,), finished_at=None)
+    tried = Wait(reason="retry", requests=1, model="small", code="timeout", detail="timeout", tries=1)
+    again = replace(runs, waits=(replace(tried, tries=3),))
+    ended = replace(DONE, errors=(error,), failed=1)
+    for state, is_said in [(runs, 0), (replace(runs, waits=(tried,)), 0), (DONE, 0), (again, 1), (ended, 1)]:
+        with _recorded() as told, progress_display(False) as show:
+            show(state, Rate(0.0, None))
+            show(state, Rate(0.0, None))
+        assert len(told) == is_said, state
+
+
+def test_after_a_retry_earlier_failures_are_no_news() -> None:
+    ended = replace(DONE, errors=(ModelError("small", "timeout", 2, 0, 0, 3_600.0, "timeout"),), failed=1)
+    known = Told()
+    with _recorded() as told:
+        with progress_display(False, known) as show:
+            show(ended, Rate(0.0, None))
+        known.begin_again()
+        with progress_display(False, known) as show:
+            show(ended, Rate(0.0, None))
+            show(replace(ended, errors=(replace(ended.errors[0], seconds_ago=0.0),)), Rate(0.0, None))
+    assert len(told) == 2
+
+
+def test_without_workers_that_call_models_nothing_is_said_of_their_tries() -> None:
+    waits = (Wait(reason="retry", requests=1, model="small", detail="timeout", tries=2),)
+    state = replace(DONE, status="in_progress", finished_at=None, waits=waits)
+    assert [line for line in health_lines(state) if "the next try" in line or "on its way" in line]
+    [line] = health_lines(replace(state, missing_roles=("dispatch",)))
+    assert line.startswith("it waits, because no dispatch worker")
+
+
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, ServerError])
 def test_an_interrupted_wait_says_that_the_batch_goes_on(
     waybill: Waybill, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
@@ -139,7 +188,10 @@ def test_an_interrupted_wait_says_that_the_batch_goes_on(
 
 
 def test_progress_and_connections_have_short_texts(waybill: Waybill) -> None:
-    assert repr(DONE) == "Progress(batch_1: completed, 10 of 10 done, 0 failed, $2.0000)"
+    short = "Progress(batch_1 of 1970-01-01 00:00 UTC: completed, 10 of 10 done, 0 failed, $2.0000)"
+    assert repr(DONE) == short
+    assert "batch_1 'tickets' of" in repr(replace(DONE, name="tickets"))
+    assert "10 of 10 done, 0 failed, 4 cancelled" in repr(replace(DONE, succeeded=6, cancelled=4))
     assert "0 failed, 4 bad lines, $" in repr(replace(DONE, invalid=4))
     assert repr(waybill).startswith(("Waybill('sqlite:///", "Waybill('postgresql+psycopg://"))
     with Waybill(url="http://127.0.0.1:1", key="sk-wb-secret") as server:

@@ -23,6 +23,7 @@ from tests.support.comparisons import assert_fields
 from tests.support.waiting import wait_until
 from waybill import Waybill
 from workers.cli.watch import follow
+from workers.views.status import status_text
 
 PROMPTS = [{"prompt": f"say {n}", "model": "small"} for n in range(25)]
 
@@ -90,10 +91,15 @@ def test_an_interruption_names_the_batch_which_is_held_and_says_so(
     assert _claimable(store) == 0
     batch = waybill.batch(batch_id)
     assert_fields(batch.status(), status="ingesting", held=True, sending=False, broken_off=True)
-    with pytest.raises(UsageError, match=r"stopped after 10 lines; nothing of it is called yet") as stopped:
+    with pytest.raises(
+        UsageError, match=r"interrupted after 10 lines; nothing of it is called yet"
+    ) as stopped:
         batch.wait()
-    assert f"`submit(…, resume='{batch_id}')` sends the rest" in str(stopped.value)
-    with pytest.raises(UsageError, match="its sender stopped"):
+    assert f"`submit(…, resume='{batch_id}')` sends the rest, `batch.resume()` goes" in str(stopped.value)
+    state = batch.status()
+    assert status_text(state) == "ingesting, interrupted"
+    assert status_text(state) in repr(state)
+    with pytest.raises(UsageError, match="its submission was interrupted"):
         follow(store, batch_id)
 
 
@@ -156,7 +162,7 @@ def test_a_sender_that_was_killed_is_missed_after_a_minute(waybill: Waybill, sto
     state = waybill.batch(batch_id).status()
     assert_fields(state, sending=False, held=False, broken_off=False)
     store_builders.settle_all(store, state.batch_no, model="small")
-    with pytest.raises(UsageError, match="its sender stopped after 10 lines; they are worked on"):
+    with pytest.raises(UsageError, match="its submission was interrupted after 10 lines; they are worked on"):
         waybill.batch(batch_id).wait()
 
 

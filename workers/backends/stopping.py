@@ -10,7 +10,14 @@ from contextvars import ContextVar
 from tasks.submission.source import BatchInput, Item
 from workers.errors import WorkersError
 
-_stop: ContextVar[threading.Event | None] = ContextVar("stop", default=None)
+
+class Stop(threading.Event):
+    """Stops a submission once it is set; `batch_id` is the batch that holds its first lines, None before."""
+
+    batch_id: str | None = None
+
+
+_stop: ContextVar[Stop | None] = ContextVar("stop", default=None)
 
 
 class SubmissionStopped(WorkersError):
@@ -18,13 +25,19 @@ class SubmissionStopped(WorkersError):
 
 
 @contextmanager
-def stopped_by(event: threading.Event) -> Iterator[None]:
+def stopped_by(event: Stop) -> Iterator[None]:
     """Let an event stop the submissions that begin in this block, those in threads of `to_thread` too."""
     token = _stop.set(event)
     try:
         yield
     finally:
         _stop.reset(token)
+
+
+def note_batch(batch_id: str) -> None:
+    """Let whoever may stop this submission know its batch."""
+    if (stop := _stop.get()) is not None:
+        stop.batch_id = batch_id
 
 
 def refuse_stopped() -> None:

@@ -30,7 +30,7 @@ from tasks.submission.submit import SubmissionProgress
 from workers.arguments import errors_in_python, refuse_beside_resume
 from workers.backends.interface import OnError, Submission
 from workers.backends.refusal import refuse
-from workers.backends.stopping import until_stopped
+from workers.backends.stopping import note_batch, until_stopped
 from workers.estimates import estimated
 from workers.prompts import lines_of
 
@@ -58,7 +58,7 @@ class StoreBackend:
     def submit(self, submission: Submission, on_error: OnError) -> str:
         """Store the lines; the first exception after some were stored names their batch."""
         resume, options, items, source = self._opened(submission)
-        with errors_in_python():
+        with errors_in_python(), _nothing_stored_said():
             return submit.submit(
                 self._store,
                 until_stopped(items),
@@ -182,12 +182,24 @@ def _refuse_options(submission: Submission) -> None:
         refuse_beside_resume({**submission.choices, "budget": submission.budget, "stream": submission.stream})
 
 
+@contextmanager
+def _nothing_stored_said() -> Iterator[None]:
+    """Let Ctrl-C before the first lines are stored say that there is no batch."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if not hasattr(error, "batch_id"):
+            error.add_note("nothing was stored, and there is no batch: submit again")
+        raise
+
+
 def _first_id_shown() -> Callable[[SubmissionProgress], None]:
-    """Return what prints the id of a batch on stderr once its first lines are stored and more may come."""
+    """Return what says the id of a batch, on stderr once its first lines are stored and more may come."""
     told = False
 
     def progressed(state: SubmissionProgress) -> None:
         nonlocal told
+        note_batch(state.batch_id)
         if not told and state.lines >= submit.FIRST_LINES:
             told = True
             print(f"{state.batch_id}: the prompts are being stored", file=sys.stderr, flush=True)

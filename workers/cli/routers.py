@@ -41,7 +41,7 @@ def promote(
             write(current)
             info(f"rolled back: {current or 'no router'} routes")
             return
-        chosen = promotion.resolve(store, version)
+        chosen = promotion.resolve(store, version, settings)
         with store.read() as connection:
             before = canary_stats.read(connection)
         promotion.promote(store, settings, chosen, if_better=if_better, canary=canary)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,17 +42,22 @@ def register(store: Store, path: Path, *, source: str, comparison: Mapping[str, 
     return router.version
 
 
-def resolve(store: Store, name: str) -> str:
+def resolve(store: Store, name: str, settings: Settings | None = None) -> str:
     """Return the version that a user means; a router named by its directory is stored first.
 
     Args:
         name: The first digits of a stored version, or a router's directory.
+        settings: Whose models a directory's router must know; None asks for none.
 
     Raises:
-        UsageError: No stored version begins so, or several do.
+        UsageError: No stored version begins so, or several do; or the directory's router, which is then not
+            stored, knows none of the settings' models.
         ArtefactError: The directory holds no router, or a damaged one.
     """
     if Path(name).is_dir():
+        if settings is not None:
+            router = Router.load(Path(name))
+            _refuse_strangers(router.version, router.models, settings)
         return register(store, Path(name), source=str(Path(name).absolute()))
     with store.read() as connection:
         try:
@@ -78,7 +83,7 @@ def promote(
     """
     with store.read() as connection:
         found = versions.find(connection, version)
-    _refuse_strangers(found, settings)
+    _refuse_strangers(found.version, found.figures.get("models", ()), settings)
     if if_better:
         _refuse_unless_better(found, current=_current(store, settings))
     if canary is None:
@@ -103,12 +108,12 @@ def _adopt_champion(store: Store, settings: Settings) -> None:
             roles.promote(connection, version, reason="the router of the settings")
 
 
-def _refuse_strangers(found: versions.Version, settings: Settings) -> None:
+def _refuse_strangers(version: str, known: Sequence[str], settings: Settings) -> None:
     """Refuse a router with which every prompt would go to the default model."""
-    known, here = list(found.figures.get("models", ())), [model.name for model in settings.models]
+    here = [model.name for model in settings.models]
     if known and here and not set(known) & set(here):
         raise UsageError(
-            f"{found.version} chooses among {', '.join(known)}, and none of them is here: "
+            f"{version} chooses among {', '.join(known)}, and none of them is here: "
             f"[[models]] has {', '.join(here)}. Train on labels of your models, or add its models"
         )
 

@@ -19,7 +19,13 @@ from tasks.store.summary import CategorySummary, ModelSummary
 from workers.views.health import wait_text
 
 #: Fields of `Progress` in micro-dollars, and their keys in JSON, in dollars.
-_MONEY_KEYS = {"spent": "cost_usd", "reserved": "reserved_usd", "saved": "saved_usd", "budget": "budget_usd"}
+_MONEY_KEYS = {
+    "spent": "cost_usd",
+    "reserved": "reserved_usd",
+    "saved": "saved_usd",
+    "routing_saved": "routing_saved_usd",
+    "budget": "budget_usd",
+}
 
 
 @dataclass(frozen=True)
@@ -159,6 +165,8 @@ def progress_to_dict(state: Progress) -> dict[str, Any]:
         "done": state.done,
         "waiting": state.waiting,
         "finished": state.finished,
+        "is_paused": state.is_paused,
+        "interrupted": state.interrupted,
         "budget_exhausted": state.budget_exhausted,
         "unfamiliar_share": state.unfamiliar_share,
         "calls_saved": state.calls_saved,

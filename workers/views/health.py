@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tasks.providers.errors import ErrorKind
 from tasks.store.batches import PYTHON
+from tasks.store.chunks import DISPATCH
 from tasks.store.health.missing import missing_text
 from tasks.store.health.model_errors import ModelError
 from tasks.store.health.redis_refusals import refused_text
@@ -22,36 +23,53 @@ _ADVICE = {
     "permission_denied": "check what its key may do",
     "payment_required": "check the credit of its account",
 }
+#: what may pass by itself
+_PASSING = ("connection", "timeout")
+#: after so many tries of a request its failures are no accident
+_MANY_TRIES = 3
 
 
-def health_lines(state: Progress, *, cancel: str | None = None) -> list[str]:
+def health_lines(state: Progress, *, cancel: str | None = None, in_python: bool = False) -> list[str]:
     """Return a line for each thing that holds up a batch now; of one that has ended, all errors of calls.
 
     Args:
         state: The batch.
-        cancel: What ends it by hand; None: the command.
+        cancel: What ends it by hand; None: the command, or the method of the Python API.
+        in_python: Whether it is said to somebody who holds a `Batch`.
     """
     missing = missing_text(state.missing_roles, lacks_stack=state.lacks_stack)
     waiting_for = {one.model for one in state.waits}
     return [
-        *([broken_off_text(state)] if state.sending is False else []),
+        *([broken_off_text(state, in_python=in_python)] if state.interrupted else []),
         *([missing] if missing else []),
         *([silent_text(state.silent_redis)] if state.silent_redis and state.waiting else []),
         *([refused_text(state.refused_workers)] if state.refused_workers else []),
-        *wait_lines(state, cancel=cancel or f"`waybill cancel {state.batch_id}`"),
+        # Without a worker that calls models, requests wait for it alone, whatever they waited for before.
+        *([] if _nobody_calls(state) else wait_lines(state, cancel=_cancel(state, cancel, in_python))),
         *(paused_text(one) for one in state.paused if one.model not in waiting_for),
         *(error_text(one) for one in state.errors if state.finished or one.seconds_ago < RECENT_S),
     ]
 
 
-def broken_off_text(state: Progress) -> str:
-    """Return that the sender of a batch stopped, what the batch holds, and what can be done."""
+def _nobody_calls(state: Progress) -> bool:
+    return DISPATCH in state.missing_roles
+
+
+def _cancel(state: Progress, cancel: str | None, in_python: bool) -> str:
+    return cancel or ("`batch.cancel()`" if in_python else f"`waybill cancel {state.batch_id}`")
+
+
+def broken_off_text(state: Progress, *, in_python: bool = False) -> str:
+    """Return that a submission was interrupted, what its batch holds, and what can be done."""
     called = "nothing of it is called yet" if state.held else "they are worked on"
     lines = state.total + state.invalid
     again = f" --resume {state.batch_id}" if state.source != PYTHON else f"(…, resume={state.batch_id!r})"
+    resume, cancel = f"waybill resume {state.batch_id}", "waybill cancel"
+    if in_python:
+        resume, cancel = "batch.resume()", "batch.cancel()"
     return (
-        f"its sender stopped after {lines:,} lines; {called}: `submit{again}` sends the rest, "
-        f"`waybill resume {state.batch_id}` goes on with these lines, `waybill cancel` ends it"
+        f"its submission was interrupted after {lines:,} lines; {called}: `submit{again}` sends the rest, "
+        f"`{resume}` goes on with these lines, `{cancel}` ends it"
     )
 
 
@@ -100,6 +118,18 @@ def error_text(error: ModelError) -> str:
     advice = f": {_ADVICE[error.code]}" if error.code in _ADVICE else ""
     how = "not made:" if error.code == ErrorKind.MISSING_KEY else "failed with"
     return f"{error.model}: {calls} {how} {error.detail}, {since}{_ago(error.seconds_ago)}{advice}"
+
+
+def lasts(error: ModelError, state: Progress) -> bool:
+    """Return whether such calls go on failing, or have left requests without an answer.
+
+    The retry of a single call mostly goes well: while a batch runs, that is no reason to look at it.
+    """
+    if state.finished:
+        return state.failed > state.budget_stops
+    if error.code in _ADVICE and error.code not in _PASSING:
+        return True
+    return any(one.model == error.model and one.tries >= _MANY_TRIES for one in state.waits)
 
 
 def needs_care(error: ModelError) -> bool:

@@ -84,13 +84,8 @@ def facts_table(state: Progress) -> Table:
 def status_text(state: Progress) -> str:
     """Return the status of a batch, what it is for if not for answers, and whether it stands still."""
     purpose = "" if state.purpose == "answer" else f" ({state.purpose})"
-    paused = (", held" if state.held else ", paused") if is_paused(state) else ""
-    return f"{state.status}{purpose}{paused}{', budget exhausted' if state.budget_exhausted else ''}"
-
-
-def is_paused(state: Progress) -> bool:
-    """Return whether nothing of a batch is begun until `waybill resume`."""
-    return state.paused_at is not None and not state.finished
+    status, comma, still = state.state.partition(", ")
+    return f"{status}{purpose}{comma}{still}{', budget exhausted' if state.budget_exhausted else ''}"
 
 
 def models_table(models: Iterable[ModelSummary]) -> Table:
@@ -175,13 +170,14 @@ def to_come(state: Progress) -> str:
 
 
 def cost(state: Progress) -> str:
-    """Return what is spent, the budget, what is reserved for calls in flight, projected in all, and saved."""
+    """Return what is spent, the budget, what is reserved for calls in flight, projected, and saved."""
     amounts = {
         "spent": state.spent,
         "budget": state.budget,
         "reserved": state.reserved or None,
         "projected": None if state.finished else state.projected,
-        "saved": state.saved or None,
+        "saved by reuse": state.saved or None,
+        "saved by routing": state.routing_saved,
     }
     return ", ".join(f"{name} {usd(amount)}" for name, amount in amounts.items() if amount is not None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,9 @@ from tasks.store.progress import Progress, Rate
 from workers.errors import ServerError
 from workers.user_warnings import warn_user
 from workers.waiting.display import Show
+
+#: the most reasons that an exception names
+_SHOWN = 3
 
 
 class Wait:
@@ -54,7 +58,7 @@ def going_on(batch_id: str) -> Iterator[None]:
     """Note on what ends the waiting that the batch goes on, and how it is found again."""
     try:
         yield
-    except (KeyboardInterrupt, ServerError) as error:
+    except (KeyboardInterrupt, asyncio.CancelledError, ServerError) as error:
         error.add_note(
             f"{batch_id} goes on: `waybill.batch({batch_id!r})` of a `Waybill` finds it again, "
             "its `cancel()` ends it"
@@ -65,11 +69,14 @@ def going_on(batch_id: str) -> Iterator[None]:
 def _broken_off_text(state: Progress) -> str:
     from workers.views.health import broken_off_text
 
-    return f"{state.batch_id}: {broken_off_text(state)}"
+    return f"{state.batch_id}: {broken_off_text(state, in_python=True)}"
 
 
 def _timeout_text(state: Progress) -> str:
     from workers.views.health import health_lines
 
-    text = f"{state.batch_id} is {state.status}: {state.done} of {state.total} done"
-    return "; ".join([text, *health_lines(state)])
+    text = f"{state.batch_id} is {state.state}: {state.done:,} of {state.total:,} done"
+    paused = ["`batch.resume()` lets it go on"] if state.is_paused else []
+    lines = health_lines(state, in_python=True)
+    more = [f"and {len(lines) - _SHOWN} more (`batch.status()`)"] if len(lines) > _SHOWN else []
+    return "; ".join([text, *paused, *lines[:_SHOWN], *more])

@@ -40,9 +40,9 @@ def parameter(cell: object, kind: Kind | None) -> object:
     return without_nulls(cell)
 
 
-def plain_values(item: object) -> object:
+def plain_values(item: dict[str, Any]) -> dict[str, Any]:
     """Return a dict with JSON's values: rows of data frames hold numpy's numbers, NaN for a missing one."""
-    if not isinstance(item, dict) or _JSON_TYPES.issuperset(map(type, item.values())):
+    if _JSON_TYPES.issuperset(map(type, item.values())):
         return item
     plain = {name: _plain(value) for name, value in item.items()}
     return {name: v for name, v in plain.items() if v is None or isinstance(v, str) or not is_missing(v)}

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 from tasks.formats.errors import LineRejected
 from tasks.formats.inputs.cells import is_missing, plain_values
+from tasks.formats.inputs.plain_messages import NO_PROMPT
 
 _EXPECTED = "an item is a text, a dict like a JSON line, or a list of messages"
 
 
-def item_fields(item: object) -> object:
-    """Return the fields of a plain line for an item; what is no prompt is rejected, with its type."""
+def item_fields(item: object, prompt_column: str | None = None) -> object:
+    """Return the fields of a plain line for an item; what is no prompt is rejected, with its type.
+
+    NaN counts as a key that is not there, but for the one of the prompt, whose reason names it.
+    """
     if hasattr(item, "as_py"):  # Arrow's scalars
         item = item.as_py()
     if isinstance(item, str):
         return {"prompt": item}
     if isinstance(item, dict):
-        return _request(item)
+        return _request(item, prompt_column or "prompt")
     if isinstance(item, (list, tuple)) and item and all(map(_is_message, item)):
         return {"messages": list(item)}
     return LineRejected("not_an_object", _reason(item))
 
 
-def _request(item: dict[str, object]) -> object:
+def _request(item: dict[str, object], prompt: str) -> object:
     if _is_message(item) and not {"prompt", "messages", "body"} & item.keys():
         reason = "is one message: a conversation is a list of messages, or a dict with messages"
         return LineRejected("missing_messages", reason)
-    return plain_values(item)
+    fields = plain_values(item)
+    return {**fields, prompt: None} if prompt in item and prompt not in fields else fields
 
 
 def _is_message(value: object) -> bool:
@@ -36,5 +41,5 @@ def _reason(item: object) -> str:
     if isinstance(item, (bytes, bytearray)):
         return "is bytes: decode it to text"
     if item is None or is_missing(item):
-        return "holds no prompt: it is None or NaN"
+        return NO_PROMPT
     return f"is a {type(item).__name__}: {_EXPECTED}"

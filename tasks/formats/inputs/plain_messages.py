@@ -6,6 +6,9 @@ from typing import Any
 from tasks.formats.errors import LineRejected
 from tasks.formats.inputs.names import listed
 
+#: said of every kind of input alike
+NO_PROMPT = "holds no prompt: it is empty, None or NaN"
+
 
 def plain_messages(fields: Mapping[str, Any]) -> object:
     """Return the messages of a line, which are still to be checked; raises LineRejected."""
@@ -17,10 +20,14 @@ def plain_messages(fields: Mapping[str, Any]) -> object:
         messages = prompt
     if messages is not None:
         return _with_system(messages, system)
+    if prompt is None and "prompt" in fields:
+        raise LineRejected("missing_messages", NO_PROMPT)
     if prompt is None:
         raise LineRejected("missing_messages", f"holds neither prompt nor messages; {_help(fields)}")
     if not isinstance(prompt, str) or not isinstance(system, str | None):
         raise LineRejected("invalid_messages", "prompt and system must be text")
+    if not prompt.strip():
+        raise LineRejected("empty_prompt", NO_PROMPT)
     user_message = {"role": "user", "content": prompt}
     return [{"role": "system", "content": system}, user_message] if system else [user_message]
 

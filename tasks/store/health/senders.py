@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import Connection, select, update
 
 from tasks.store.engine import now_ms
@@ -29,6 +31,14 @@ def is_alive(connection: Connection, batch_id: str) -> bool | None:
     heard = worker.c.seen_at > now_ms() - int(workers.SILENT_S * 1000)
     found = connection.execute(select(heard).where(worker.c.name == _name(batch_id))).scalar_one_or_none()
     return None if found is None else bool(found)
+
+
+def stopped(connection: Connection, batch_ids: Collection[str]) -> set[str]:
+    """Return those of these batches whose senders have stopped before the last line."""
+    silent = worker.c.seen_at <= now_ms() - int(workers.SILENT_S * 1000)
+    names = {_name(one): one for one in batch_ids}
+    query = select(worker.c.name).where(worker.c.name.in_(list(names)), silent)
+    return {names[name] for name in connection.execute(query).scalars()} if names else set()
 
 
 def _name(batch_id: str) -> str:

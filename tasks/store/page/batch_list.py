@@ -71,7 +71,8 @@ def find(connection: Connection, key: Key, batch_id: str) -> dict[str, Any] | No
 def _of_run() -> list[ColumnElement[Any]]:
     """Return the columns of the requests' batch, with what people call it, as `run_…`."""
     name = batch.c.options["name"].as_string().label("run_name")
-    return [*(batch.c[column].label(f"run_{column}") for column in _OF_RUN), name]
+    hold = batch.c.options["hold"].as_boolean().label("run_hold")
+    return [*(batch.c[column].label(f"run_{column}") for column in _OF_RUN), name, hold]
 
 
 def _of_keys() -> Select[Any]:

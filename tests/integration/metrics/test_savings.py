@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event, func, insert, select, update
 
 from tasks.settings import ModelSettings, Settings
-from tasks.store import ledger, running_totals
+from tasks.store import ledger, progress, running_totals
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.page import figures
@@ -18,6 +18,7 @@ from tasks.store.tables import attempt
 from tests.support import store_builders as builders
 from tests.support.scraping import scrape, value
 from workers.metrics.readings import Reader
+from workers.views.status import cost, usd
 
 SETTINGS = Settings(models=(ModelSettings(name="small", litellm="openai/x"),))
 #: dollars per million tokens, in and out
@@ -73,6 +74,9 @@ def test_a_batch_that_is_counted_again_counts_once(store: Store) -> None:
     with store.read() as connection:
         total = running_totals.read(connection, running_totals.ROUTING_SAVED)
         assert total == connection.execute(select(func.sum(batch_figures.c.saved))).scalar_one()
+        state = progress.snapshot(connection)
+    assert (state.routing_saved, state.saved) == (total, 0)
+    assert f"saved by routing {usd(total)}" in cost(state)
 
 
 @pytest.mark.usefixtures("_router")

@@ -1,8 +1,12 @@
 """Versions and roles in the store, on both databases."""
 
+from pathlib import Path
+
 import pytest
 
+from router_core.router import Router
 from tasks.errors import UsageError
+from tasks.settings import ModelSettings, Settings
 from tasks.store.engine import Store
 from tasks.store.routers import roles, versions
 from tests.support import store_builders
@@ -29,6 +33,17 @@ def test_a_version_is_found_by_its_first_digits_if_they_are_clear(store: Store) 
                 versions.find(connection, unclear)
     with pytest.raises(UsageError, match=r"no router in the store begins with 'c', and no directory"):
         promotion.resolve(store, "c")
+
+
+def test_a_router_that_knows_no_model_of_the_settings_is_refused_and_not_stored(
+    store: Store, coder_and_writer: Router, tmp_path: Path
+) -> None:
+    coder_and_writer.save(tmp_path / "router")
+    settings = Settings(models=(ModelSettings(name="other", litellm="openai/x"),))
+    with pytest.raises(UsageError, match="none of them is here"):
+        promotion.resolve(store, str(tmp_path / "router"), settings)
+    with store.read() as connection:
+        assert versions.list_versions(connection) == []
 
 
 def test_the_champion_before_comes_back_once(store: Store) -> None:

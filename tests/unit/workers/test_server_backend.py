@@ -1,7 +1,6 @@
 """The batches of an API server, whose answers are given here."""
 
 import json
-import threading
 import time
 from typing import Any
 
@@ -15,7 +14,7 @@ from workers.backends.server.backend import ServerBackend
 from workers.backends.server.connection import base_url
 from workers.backends.server.options import metadata_of
 from workers.backends.server.progress import progress_of
-from workers.backends.stopping import SubmissionStopped, stopped_by
+from workers.backends.stopping import Stop, SubmissionStopped, stopped_by
 from workers.errors import ServerError
 from workers.submit_options import SubmitOptions, submission_of
 
@@ -215,7 +214,7 @@ def test_bad_lines_that_only_the_server_finds_count_for_its_estimate(server: Ser
 
 
 def test_a_stopped_submission_creates_no_batch(server: Server) -> None:
-    stop = threading.Event()
+    stop = Stop()
     stop.set()
     with stopped_by(stop), pytest.raises(SubmissionStopped):
         server.backend.submit(_submission(), lambda _: None)

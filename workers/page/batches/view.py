@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from tasks.batch_api.errors import NotFound
 from tasks.store import batches
 from tasks.store.api.keys import Key
+from tasks.store.health import senders
 from tasks.store.health.waits import WaitRules
 from tasks.store.line_counts import line_counts
 from tasks.store.page import batch_list, figures
@@ -31,12 +32,14 @@ class BatchView:
         figures: Its figures.
         progress: Its counters; None in a list, and where nothing is stored yet.
         is_own: Whether its texts may be shown, and it may be steered.
+        interrupted: Whether its submission stopped before the last line.
     """
 
     row: Mapping[str, Any]
     figures: Figures
     is_own: bool
     progress: Progress | None = None
+    interrupted: bool = False
 
     @property
     def id(self) -> str:
@@ -60,8 +63,10 @@ class BatchView:
 
     @property
     def status(self) -> str:
-        """Where it is in its life: OpenAI's word, or `paused`."""
-        if self.is_paused:
+        """Where it is in its life: OpenAI's word, `paused` or `interrupted`."""
+        if self.interrupted:
+            return "interrupted"
+        if self.is_paused and not self._is_held:
             return "paused"
         return status_of(self.row) if self.of_api else str(self.row["run_status"])
 
@@ -74,6 +79,11 @@ class BatchView:
     def is_paused(self) -> bool:
         """Whether nothing of it is begun until it is resumed."""
         return self.row["run_paused_at"] is not None and self.row["run_status"] in batches.OPEN
+
+    @property
+    def _is_held(self) -> bool:
+        """Whether nothing of it is begun only until its last line is stored."""
+        return bool(self.row["run_hold"]) and self.row["run_status"] == "ingesting"
 
     @property
     def is_open(self) -> bool:
@@ -144,8 +154,16 @@ def listed(connection: Connection, key: Key, wanted: batch_list.Filter, *, limit
     """Return a page of the batches that a key may see."""
     rows = batch_list.page(connection, key, wanted, limit=limit)
     known = figures.of_batches(connection, [row["run_no"] for row in rows if row["run_no"] is not None])
+    sent = [row["id"] for row in rows if row["owner"] is None and row["run_status"] == "ingesting"]
+    stopped = senders.stopped(connection, sent)
     return [
-        BatchView(row, known.get(row["run_no"], figures.NONE), may_read(key, row["owner"])) for row in rows
+        BatchView(
+            row,
+            known.get(row["run_no"], figures.NONE),
+            may_read(key, row["owner"]),
+            interrupted=row["id"] in stopped,
+        )
+        for row in rows
     ]
 
 
@@ -156,9 +174,11 @@ def read(connection: Connection, key: Key, batch_id: str, rules: WaitRules | Non
         raise NotFound("batch", batch_id)
     if row["run_no"] is None:
         return BatchView(row, figures.NONE, may_read(key, row["owner"]))
+    state = snapshot(connection, batch_id, rules)
     return BatchView(
         row,
         figures.of_batch(connection, row["run_no"]),
         may_read(key, row["owner"]),
-        snapshot(connection, batch_id, rules),
+        state,
+        state.interrupted,
     )
