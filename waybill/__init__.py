@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from tasks.formats.errors import FormatError, OptionsError
     from tasks.formats.requests import InputError
     from tasks.formats.results import ResultRecord
-    from tasks.store.progress import Progress
+    from tasks.store.batch_progress import Progress
     from tasks.submission.estimate_values import Estimate
     from workers.async_client import AsyncBatch, AsyncWaybill
     from workers.batch import Batch

@@ -20,7 +20,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from tasks.formats.results import ResultRecord
 from tasks.settings import Settings
-from tasks.store.progress import Progress
+from tasks.store.batch_progress import Progress
 from tasks.submission.sender import name_batch
 from workers.backends.stopping import Stop, stopped_by
 from workers.batch import Batch

@@ -10,7 +10,7 @@ from tasks.formats.outputs.flat import COLUMNS, flat_row
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
 from tasks.money.budgets import budget_of, required_budget
-from tasks.store.progress import Progress
+from tasks.store.batch_progress import Progress
 from workers.backends.interface import Backend
 from workers.errors import MissingPartError
 from workers.integer_ids import whole_numbers

@@ -22,7 +22,7 @@ from tasks.errors import UsageError
 from tasks.formats.determinism import Dedupe
 from tasks.formats.requests import InputError
 from tasks.settings import Settings
-from tasks.store.progress import Progress
+from tasks.store.batch_progress import Progress
 from tasks.submission.estimate_values import Estimate
 from workers.backends.opening import backend_of
 from workers.bad_rows import BadRows

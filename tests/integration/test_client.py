@@ -17,10 +17,10 @@ import pytest
 from tasks.errors import UsageError
 from tasks.formats.errors import FormatError, OptionsError
 from tasks.store import batches
+from tasks.store.batch_progress import Progress
 from tasks.store.engine import Store
 from tasks.store.health import model_errors, workers
 from tasks.store.health.model_errors import FailedCalls
-from tasks.store.progress import Progress
 from tasks.store.waiting import over_budget
 from tasks.submission import submit
 from tests.support import store_builders

@@ -14,10 +14,10 @@ import pytest
 
 from tasks.errors import BatchWithoutRequests, SettingsError, UnknownBatch
 from tasks.store import batches
+from tasks.store.batch_progress import Progress, Rate
 from tasks.store.engine import Store
 from tasks.store.health.model_errors import ModelError
 from tasks.store.health.waits import Wait
-from tasks.store.progress import Progress, Rate
 from tests.support import store_builders
 from tests.support.comparisons import assert_fields
 from tests.support.one_model import write_settings

@@ -19,8 +19,9 @@ from tasks.settings.capabilities import CapabilitySettings
 from tasks.stages import candidates
 from tasks.store import batch_rows, batches
 from tasks.store.batch_options import BatchOptions
+from tasks.store.batch_progress import Progress
 from tasks.store.engine import Store
-from tasks.store.progress import Progress, list_batches, snapshot
+from tasks.store.progress import list_batches, snapshot
 from tasks.submission import submit
 from tasks.submission.options import options_for
 from tasks.submission.source import from_file, from_files, from_items, with_bad_at_most

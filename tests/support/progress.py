@@ -1,6 +1,6 @@
 """The progress of a batch that is done, to be changed by `dataclasses.replace`."""
 
-from tasks.store.progress import Progress
+from tasks.store.batch_progress import Progress
 
 DONE = Progress(
     batch_no=1, batch_id="batch_1", source="file", status="completed", route_only=False, total=10, invalid=0,

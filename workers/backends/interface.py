@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from tasks.formats.inputs.options import InputOptions
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
-from tasks.store.progress import Progress
+from tasks.store.batch_progress import Progress
 from tasks.submission.estimate_values import Estimate
 from workers.prompts import Prompts
 

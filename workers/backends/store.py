@@ -17,9 +17,10 @@ from tasks.private_home import secure
 from tasks.settings import Settings
 from tasks.store import batches, control, deletion, ingestion, results, steering
 from tasks.store.batch_options import BatchOptions
+from tasks.store.batch_progress import Progress
 from tasks.store.engine import Store
 from tasks.store.health.waits import WaitRules
-from tasks.store.progress import Progress, list_batches, snapshot
+from tasks.store.progress import list_batches, snapshot
 from tasks.store.schema import ensure_schema
 from tasks.submission import submit
 from tasks.submission.estimate_values import Estimate

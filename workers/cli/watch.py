@@ -12,9 +12,9 @@ from workers.cli.output import info, stderr_console
 
 if TYPE_CHECKING:
     from tasks.settings import Settings
+    from tasks.store.batch_progress import Progress, Rate
     from tasks.store.engine import Store
     from tasks.store.health.waits import WaitRules
-    from tasks.store.progress import Progress, Rate
 
 POLL_S = 0.25
 LINE_INTERVAL_S = 5.0
@@ -64,7 +64,8 @@ def _snapshots(
 ) -> Iterator[tuple[Progress, Rate]]:
     """Yield progress and rate of a batch several times a second, the last time when it is finished."""
     from tasks.errors import UsageError
-    from tasks.store.progress import Rate, snapshot
+    from tasks.store.batch_progress import Rate
+    from tasks.store.progress import snapshot
     from workers.views.health import broken_off_text
 
     window: deque[Progress] = deque()

@@ -18,9 +18,9 @@ from tasks.learning import collection, judging
 from tasks.settings import Settings
 from tasks.stages.candidates import default_model
 from tasks.store import results
+from tasks.store.batch_progress import Progress
 from tasks.store.engine import Store
 from tasks.store.learning.run_queries import RunSummary
-from tasks.store.progress import Progress
 from tasks.submission import submit
 from tasks.submission.options import options_for
 from tasks.submission.source import from_items

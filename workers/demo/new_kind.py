@@ -10,8 +10,8 @@ from pathlib import Path
 from router_core.pricing import MICROS_PER_DOLLAR
 from tasks.learning import collection, judging
 from tasks.settings import Settings
+from tasks.store.batch_progress import Progress
 from tasks.store.engine import Store
-from tasks.store.progress import Progress
 from tasks.submission import submit
 from tasks.submission.options import options_for
 from tasks.submission.source import from_items

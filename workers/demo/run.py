@@ -17,8 +17,8 @@ from tasks.formats.writing import ResultFormat, write_results
 from tasks.private_home import make_folder
 from tasks.settings import CONFIG_VARIABLE, Settings, load_settings
 from tasks.store import results
+from tasks.store.batch_progress import Progress
 from tasks.store.engine import Store
-from tasks.store.progress import Progress
 from tasks.submission import submit
 from tasks.submission.options import options_for
 from tasks.submission.source import from_file

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tasks.settings import Settings
+from tasks.store.batch_progress import Progress
 from tasks.store.engine import Store
 from tasks.store.health import workers as store_workers
 from tasks.store.health.missing import missing_text
-from tasks.store.progress import Progress, list_batches
+from tasks.store.progress import list_batches
 from workers.doctor.finding import Finding, Level
 from workers.worker.run import Role
 

@@ -9,10 +9,10 @@ from sqlalchemy import Connection
 
 from router_core.pricing import MICROS_PER_DOLLAR
 from tasks.store import progress, summary
+from tasks.store.batch_progress import Progress
 from tasks.store.engine import Store
 from tasks.store.health.exhausted import enough_budget, exhausted_text
 from tasks.store.health.waits import WaitRules
-from tasks.store.progress import Progress
 from tasks.store.routers import drift
 from tasks.store.routers.drift import RouterDrift
 from tasks.store.summary import CategorySummary, ModelSummary

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from router_core.monitoring.familiarity import Familiarity
-from tasks.store.progress import Progress
+from tasks.store.batch_progress import Progress
 
 
 def unfamiliar_text(found: Familiarity | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tasks.providers.errors import ErrorKind
+from tasks.store.batch_progress import PausedModel, Progress
 from tasks.store.batches import PYTHON
 from tasks.store.chunks import DISPATCH
 from tasks.store.health.missing import missing_text
@@ -10,7 +11,6 @@ from tasks.store.health.model_errors import ModelError
 from tasks.store.health.redis_refusals import refused_text
 from tasks.store.health.silent_redis import silent_text
 from tasks.store.health.waits import MOST, Wait
-from tasks.store.progress import PausedModel, Progress
 
 #: an error that is older than this is past, while the batch runs
 RECENT_S = 300.0

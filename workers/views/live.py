@@ -7,7 +7,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tasks.store.progress import Progress, Rate
+from tasks.store.batch_progress import Progress, Rate
 from workers.views.health import health_lines
 from workers.views.status import cost, duration, percent, status_text, to_come
 

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from router_core.pricing import MICROS_PER_DOLLAR
+from tasks.store.batch_progress import Progress, Rate
 from tasks.store.deletion import date_of
-from tasks.store.progress import Progress, Rate
 from tasks.store.summary import CategorySummary, ModelSummary
 from tasks.wording import counted
 from workers.views.batch_report import BatchReport, advice, drift_text

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
-from tasks.store.progress import Progress, Rate
+from tasks.store.batch_progress import Progress, Rate
 from workers.user_warnings import warn_user
 from workers.waiting.told import Told
 

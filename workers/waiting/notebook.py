@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html import escape
 
-from tasks.store.progress import Progress, Rate
+from tasks.store.batch_progress import Progress, Rate
 from workers.views.health import health_lines
 from workers.views.status import progress_line
 from workers.waiting.display import Show

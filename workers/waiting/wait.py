@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tasks.errors import UsageError
-from tasks.store.progress import Progress, Rate
+from tasks.store.batch_progress import Progress, Rate
 from workers.errors import ServerError
 from workers.user_warnings import warn_user
 from workers.waiting.display import Show

@@ -10,6 +10,7 @@ from tasks.providers.errors import ErrorKind, ModelPausedError, RetryableError
 from tasks.stages.dispatch.error_log import LOG_EVERY_S, ErrorLog
 from tasks.stages.dispatch.repository import DispatchRepository
 from tasks.store import progress
+from tasks.store.batch_progress import Progress
 from tasks.store.engine import Store
 from tests.support.comparisons import assert_batch
 from tests.support.dispatch_harness import DispatchHarness
@@ -78,7 +79,7 @@ def test_a_model_whose_key_is_not_set_here_is_named_and_never_called(
     model = harness.named("sim-nano")
     batch = harness.submit([{"prompt": f"say {n}", "model": model} for n in range(60)])
 
-    def state() -> progress.Progress:
+    def state() -> Progress:
         with store.read() as connection:
             return progress.snapshot(connection, batch)
 

@@ -21,6 +21,7 @@ from tasks.stages.dispatch.model_health import ModelHealth
 from tasks.stages.dispatch.repository import DispatchRepository
 from tasks.stages.dispatch.retry import RetryPolicy
 from tasks.store import control, progress
+from tasks.store.batch_progress import PausedModel
 from tasks.store.engine import Store
 from tasks.store.tables import outcome
 from tests.support.comparisons import assert_batch
@@ -52,7 +53,7 @@ def _outcomes(harness: DispatchHarness, batch_id: str) -> list[tuple[str, str | 
         return list(connection.execute(mine).tuples())
 
 
-def _paused(harness: DispatchHarness, batch_id: str) -> tuple[progress.PausedModel, ...]:
+def _paused(harness: DispatchHarness, batch_id: str) -> tuple[PausedModel, ...]:
     with harness.store.read() as connection:
         return progress.snapshot(connection, batch_id).paused
 

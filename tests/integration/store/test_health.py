@@ -7,12 +7,12 @@ from sqlalchemy import insert, select, update
 
 from tasks.store import batches, progress, steering
 from tasks.store.batch_options import BatchOptions
+from tasks.store.batch_progress import Progress
 from tasks.store.engine import Store, now_ms
 from tasks.store.health import model_errors, redis_refusals, senders, silent_redis, workers
 from tasks.store.health.missing import missing_text
 from tasks.store.health.model_errors import FailedCalls
 from tasks.store.health.tables import worker
-from tasks.store.progress import Progress
 from tasks.store.tables import upkeep_mark
 from tasks.upkeep import redis_watch
 from tasks.upkeep.redis_watch import RedisWatch

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from tasks.store import batches, ledger, paused_models, progress, spending, summary
+from tasks.store.batch_progress import Progress, Rate
 from tasks.store.engine import Store
 from tasks.store.health import model_errors
 from tasks.store.health.model_errors import FailedCalls
-from tasks.store.progress import Progress, Rate
 from tasks.store.values import Requeue
 from tests.support import store_builders
 from tests.support.comparisons import assert_fields

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from tasks.store import batches, paused_models, progress, reservations, steering
+from tasks.store.batch_progress import Progress
 from tasks.store.engine import Store
 from tasks.store.health import model_errors, waits
 from tasks.store.health.model_errors import FailedCalls
 from tasks.store.health.waits import Wait, WaitRules
-from tasks.store.progress import Progress
 from tasks.store.values import Requeue
 from tests.support import store_builders
 from workers.views.health import health_lines

@@ -10,7 +10,7 @@ import ipywidgets
 import pytest
 import rich.console
 
-from tasks.store.progress import Rate
+from tasks.store.batch_progress import Rate
 from tests.support.progress import DONE
 from workers.waiting import notebook
 from workers.waiting.display import progress_display

@@ -13,7 +13,7 @@ from tasks.errors import UnknownBatch, UsageError
 from tasks.formats.requests import InputError
 from tasks.formats.results import ResultRecord
 from tasks.parameters.extra import PRESETS
-from tasks.store.progress import Progress
+from tasks.store.batch_progress import Progress
 from tasks.submission.estimate_values import Estimate
 from tasks.submission.source import Accepted
 from tasks.submission.submit import shown

@@ -7,9 +7,9 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from tasks.errors import UsageError
+from tasks.store.batch_progress import PausedModel, Progress
 from tasks.store.health.model_errors import ModelError
 from tasks.store.health.waits import Wait
-from tasks.store.progress import PausedModel, Progress
 
 _OPTIONAL = {field.name for field in fields(Progress) if field.default is not MISSING}
 

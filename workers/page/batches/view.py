@@ -11,12 +11,13 @@ from sqlalchemy import Connection
 from tasks.batch_api.errors import NotFound
 from tasks.store import batches
 from tasks.store.api.keys import Key
+from tasks.store.batch_progress import Progress
 from tasks.store.health import senders
 from tasks.store.health.waits import WaitRules
 from tasks.store.line_counts import line_counts
 from tasks.store.page import batch_list, figures
 from tasks.store.page.figures import Figures
-from tasks.store.progress import Progress, snapshot
+from tasks.store.progress import snapshot
 from workers.api.batches.objects import status_of
 
 #: the statuses after which nothing changes, unless it is sent again

@@ -14,6 +14,7 @@ from tasks.formats.requests import ParsedRequest
 from tasks.stages.dispatch.repository import DispatchRepository
 from tasks.store import batches, control, ingestion, ledger, progress, sweep, waiting
 from tasks.store.api import ended
+from tasks.store.batch_progress import Progress
 from tasks.store.engine import Store
 from tasks.store.tables import attempt, chunk, outcome, request
 from tasks.store.unlocked import folding, settling
@@ -47,7 +48,7 @@ def settle(store: Store, settlements: Sequence[Settlement]) -> list[Settlement]:
     return settling.settle(store, settlements[0].batch_no, settlements)
 
 
-def shown(store: Store, batch_no: int) -> progress.Progress:
+def shown(store: Store, batch_no: int) -> Progress:
     with store.read() as connection:
         return progress.snapshot(connection, store_builders.row(store, batch_no)["id"])
 

@@ -11,7 +11,7 @@ import pytest
 from router_core.errors import LabelsError
 from tasks.errors import SettingsError
 from tasks.formats.errors import FormatError
-from tasks.store.progress import Progress
+from tasks.store.batch_progress import Progress
 from tests.support.command import waybill
 from tests.support.comparisons import assert_fields
 from tests.support.one_model import MODEL

@@ -7,8 +7,8 @@ from rich.console import Group
 from rich.text import Text
 
 from router_core.monitoring.canary import Arm, SampleStats
+from tasks.store.batch_progress import PausedModel, Rate
 from tasks.store.health.model_errors import ModelError
-from tasks.store.progress import PausedModel, Rate
 from tasks.store.routers.canary_stats import RunningCanary
 from tasks.store.routers.roles import Roles
 from tasks.store.routers.versions import Version

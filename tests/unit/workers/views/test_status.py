@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from tasks.store.progress import PausedModel, Rate
+from tasks.store.batch_progress import PausedModel, Rate
 from tests.support.progress import DONE
 from workers.views.batch_report import BatchReport, progress_to_dict
 from workers.views.live import live_view
