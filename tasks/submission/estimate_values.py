@@ -90,7 +90,7 @@ class Mix:
 
     def __str__(self) -> str:
         models = "".join(f", {number:,} to {name}" for name, number in sorted(self.models.items()))
-        return f", about ${self.cost_usd:,.4f}, at most ${self.worst_usd:,.4f}{models}"
+        return f"about ${self.cost_usd:,.4f}, at most ${self.worst_usd:,.4f}{models}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -133,7 +133,8 @@ class Estimate:
     def __repr__(self) -> str:
         bad_lines = sum(self.invalid.values())
         counts = f"{self.requests:,} requests, {self.duplicates:,} duplicates, {bad_lines:,} bad lines"
-        return f"Estimate({counts}{self.mix or ''}; {self.router})"
+        mix = f", {self.mix}" if self.mix else ""
+        return f"Estimate({counts}{mix}; {self.router})"
 
     @property
     def cost_usd(self) -> float | None:

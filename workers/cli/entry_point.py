@@ -38,8 +38,21 @@ def error_message(error: Exception) -> str | None:
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
     if isinstance(error, ModuleNotFoundError):
-        return f"{error.name} is not installed: pip install 'waybill[all]'"
+        return f"{error.name} is not installed: pip install '{_package_with(error.name or '')}'"
     return _service_down(error)
+
+
+def _package_with(module: str) -> str:
+    """Return `waybill[extra]` with the first extra that has the module's package, such as api for uvicorn."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    package = module.partition(".")[0].replace("_", "-").lower()
+    try:
+        optional = [one for one in requires("waybill") or () if "extra ==" in one]
+    except PackageNotFoundError:
+        optional = []
+    found = [one.rpartition("==")[2].strip(" \"'") for one in optional if one.lower().startswith(package)]
+    return f"waybill[{found[0] if package and found else 'all'}]"
 
 
 def _service_down(error: Exception) -> str | None:

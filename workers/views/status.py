@@ -155,7 +155,7 @@ def time_text(ms: int) -> str:
 
 def progress_line(state: Progress, rate: Rate) -> str:
     """Return the progress of a batch as one line of a log."""
-    left = "" if rate.eta_s is None else f", {duration(rate.eta_s)} left"
+    left = "" if rate.eta_s is None or not state.left else f", {duration(rate.eta_s)} left"
     bad_lines = f"{counted(state.invalid, 'bad line')}, " if state.invalid else ""
     return (
         f"{state.batch_id} {status_text(state)}: {state.done:,} of {state.total:,} done, "

@@ -69,7 +69,7 @@ def test_the_exit_status_says_how_a_batch_ended(state: Progress, status: ExitCod
         (LabelsError("file, line 3: not JSON"), "file, line 3: not JSON"),
         (FormatError(Path("x.jsonl"), "is a folder"), "x.jsonl: is a folder"),
         (PermissionError(13, "Permission denied", "/root/x"), "/root/x: Permission denied"),
-        (ModuleNotFoundError("no", name="faiss"), "faiss is not installed: pip install 'waybill[all]'"),
+        (ModuleNotFoundError("no", name="faiss"), "faiss is not installed: pip install 'waybill[embed]'"),
     ],
 )
 def test_a_foreseen_error_becomes_one_line(error: Exception, text: str) -> None:
