@@ -39,7 +39,8 @@ def ensure_schema(store: Store) -> None:
                 revision = _upgrade(connection, store)
     except OperationalError as error:
         raise SettingsError(
-            f"the store {_shown(store)} cannot be opened: {_reason(error)}; see [store] url or $WAYBILL_STORE__URL"
+            f"the store {_shown(store)} cannot be opened: {_reason(error)}; see [store] url or"
+            " $WAYBILL_STORE__URL"
         ) from None
     if revision > migrations.head():
         raise _newer(store, revision)
