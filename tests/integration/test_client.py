@@ -314,7 +314,7 @@ def test_a_routing_policy_and_its_number_are_those_of_the_batch(waybill: Waybill
     twin = AsyncWaybill.__new__(AsyncWaybill)
     twin.client = waybill
     chosen = [
-        waybill.submit(["a"], policy="quality", quality_floor=0.02).id,
+        waybill.submit(["a"], policy="saving", quality_floor=0.02).id,
         waybill.submit(["a"], cost_weight=0.1).id,  # a number alone selects its policy
         asyncio.run(twin.submit(["a"], budget_per_1000=2)).id,
     ]
@@ -322,7 +322,7 @@ def test_a_routing_policy_and_its_number_are_those_of_the_batch(waybill: Waybill
         stored = [batches.options_of(connection, batches.find(connection, one)["no"]) for one in chosen]
     numbers = [(one.policy, one.quality_floor, one.cost_weight, one.budget_per_1000) for one in stored]
     assert numbers == [
-        ("quality", 0.02, None, None),
+        ("saving", 0.02, None, None),
         ("weighted", 0.0, 0.1, None),
         ("budget", 0.0, None, 2.0),
     ]

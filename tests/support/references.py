@@ -33,7 +33,16 @@ _DOTTED = re.compile(
 )
 _IN_BACKTICKS = re.compile(r"`([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)(?![\w./-])")
 #: Files that commands write, a key of the manifest and a fixture's attribute: none of them of the repository.
-_OTHERS = frozenset({"evaluation.md", "report.md", "training.fallback", "client.reset", "waybill/role"})
+_OTHERS = frozenset(
+    {
+        "evaluation.md",
+        "report.md",
+        "training.fallback",
+        "client.reset",
+        "waybill/role",
+        "chat.completions.create",
+    }
+)
 #: What stands before a dot in backticks and is none of ours either: others' modules and classes, JSON keys.
 _OTHERS_FIRST = sys.stdlib_module_names | {"np", "numpy", "litellm", "SentenceTransformer", "ChatOpenAI"}
 _OTHERS_FIRST |= {"body", "decision", "llama", "self"}
