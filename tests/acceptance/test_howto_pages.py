@@ -53,7 +53,8 @@ def rows(file: Path) -> list[dict[str, object]]:
 
 def test_the_page_on_labels_runs_as_it_stands_and_makes_labels_of_all_that_it_names(tmp_path: Path) -> None:
     printed = shell("howto/labels.md", tmp_path)
-    assert "warning" not in printed
+    assert "warning: " not in printed
+    assert "warnings 0" in printed
     assert (tmp_path / "router/manifest.json").exists()
     spreadsheet, judged = rows(tmp_path / "labels.jsonl"), rows(tmp_path / "judged-labels.jsonl")
     assert [row["scores"] for row in spreadsheet] == [{"small": 4, "large": 5}, {"small": 5}]

@@ -34,7 +34,7 @@ def test_the_tutorial_runs_as_it_stands_and_its_router_spreads_the_prompts(tmp_p
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr + (tmp_path / "up.log").read_text("utf-8")
     assert len((tmp_path / "results.jsonl").read_text("utf-8").splitlines()) == 600
-    assert "of 1080 pairs, 3 judges" in ran.stdout + ran.stderr
+    assert "of 1,080 pairs, 3 judges" in ran.stdout + ran.stderr
     last = ran.stdout.partition("latency")[2]
     assert {name for name in ("sim-coder", "sim-large", "sim-writer") if name in last}
     assert re.search(r"succeeded 300\s+failed 0", ran.stdout)
