@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from glob import has_magic
 from pathlib import Path
@@ -12,7 +13,7 @@ import typer
 
 from workers.cli.bad_lines import BadLines
 from workers.cli.batch_ids import full_id
-from workers.cli.input_files import noticed
+from workers.cli.input_files import STDIN, noticed, readable
 from workers.cli.input_options import InputChoices
 from workers.cli.option_groups import with_options
 from workers.cli.output import info, write, write_json
@@ -33,7 +34,8 @@ def collect(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="BATCH|FILE", help="A submitted batch; or a batch file of any format: path, glob or URL."
+            metavar="BATCH|FILE",
+            help="A submitted batch; or a batch file of any format: path, glob, URL or -.",
         ),
     ],
     *,
@@ -68,16 +70,13 @@ def collect(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Let every candidate answer a sample of prompts, for `judge`; what was paid for is not bought again."""
-    from tasks.formats.locations.expansion import source_name
     from tasks.learning import collection
     from tasks.money.budgets import budget_of
     from tasks.submission.source import from_files
     from workers.cli.watch import follow_to_end
 
     options = reading.checked(split_names(models))
-    with open_store() as (settings, store):
-        files = _files(source)
-        source = source_name(files) if files else full_id(store, source)
+    with open_store() as (settings, store), _named(source, store) as (files, source):
         items = from_files(files, settings, options=options, on_notice=noticed(source)) if files else None
         prompts = _prompts(store, settings, source, items, by=_sample_by(by))
         planned = collection.plan(
@@ -102,14 +101,18 @@ def _sample_by(by: str) -> SampleBy:
     return cast("SampleBy", by)
 
 
-def _files(source: str) -> list[Location]:
-    """Return the files of this name, none if it is that of a batch."""
-    from tasks.formats.locations.expansion import expanded
+@contextmanager
+def _named(source: str, store: Store) -> Iterator[tuple[list[Location], str]]:
+    """Return the files of this name, or none and the id of the batch, and what to call it."""
     from tasks.formats.locations.location import location_of
 
     location = location_of(source)
-    is_batch = isinstance(location, Path) and not has_magic(source) and not location.exists()
-    return [] if is_batch else expanded([source])
+    is_file = source == STDIN or has_magic(source) or not isinstance(location, Path) or location.exists()
+    if is_file:
+        with readable([source]) as found:
+            yield found
+    else:
+        yield [], full_id(store, source)
 
 
 def _prompts(

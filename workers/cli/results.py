@@ -41,6 +41,8 @@ def results(
     from tasks.store import progress, results
 
     result_format = _format(format or _format_of(output))
+    if errors is not None and _format_of(errors) in ("csv", "parquet"):
+        raise typer.BadParameter("failures are JSON Lines: name the file .jsonl", param_hint="--errors")
     with open_store() as (_, store):
         wanted = None if batch is None else full_id(store, batch)
         with store.read() as connection:

@@ -35,6 +35,14 @@ def test_a_glob_and_columns_are_read_as_submit_reads_them(home: Path) -> None:
     assert state["total"] == 6
 
 
+def test_prompts_are_read_from_stdin_too(home: Path) -> None:
+    lines = '{"prompt": "How deep?"}\n{"prompt": "How wide?"}\n'
+    stored = waybill("collect", "-", "--share", "1", "--json", cwd=home, stdin=lines)
+    assert stored.returncode == 0, stored.stderr
+    state = json.loads(waybill("status", json.loads(stored.stdout)["batch_id"], "--json", cwd=home).stdout)
+    assert (state["total"], state["source"]) == (4, "stdin")
+
+
 def test_the_cost_is_told_before_anything_is_bought(home: Path) -> None:
     asked = ("collect", "a.csv", "--prompt-column", "question", "--share", "1")
     planned = json.loads(waybill(*asked, "--dry-run", "--json", cwd=home).stdout)

@@ -122,6 +122,7 @@ def test_a_reader_that_leaves_early_causes_no_traceback(tmp_path: Path) -> None:
         ("submit", "b.jsonl", "--template", "no placeholder"),
         ("submit", "b.jsonl", "--encoding", "nope"),
         ("results", "batch_x", "--format", "nope"),
+        ("results", "batch_x", "--errors", "failures.csv"),
     ],
 )
 def test_a_wrong_choice_is_an_error_of_usage_without_a_traceback(
