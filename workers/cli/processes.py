@@ -37,7 +37,12 @@ def up(
         ),
     ] = None,
     workers: Annotated[
-        str, typer.Option(metavar="ROLE=N,…", help="How many workers of a role to run.")
+        str,
+        typer.Option(
+            metavar="ROLE=N,…",
+            help="How many workers of a role to run; default: dispatch=2, of the others 1.",
+            show_default=False,
+        ),
     ] = "embed=1,route=1,judge=1,dispatch=2",
     flower: Annotated[bool, typer.Option(help="Run Flower as well.")] = True,
     api: Annotated[bool, typer.Option(help="Serve OpenAI's Batch API as well.")] = True,
