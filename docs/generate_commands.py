@@ -80,6 +80,7 @@ def _meaning(parameter: Any) -> str:
     if parameter.required and parameter.param_type_name == "option":
         return f"{text} Required."
     silent = default is None or callable(default) or default in ("", False, ()) or parameter.is_flag
+    silent |= not getattr(parameter, "show_default", True)  # its text says it
     return text if silent or parameter.param_type_name == "argument" else f"{text} Default: `{default}`."
 
 
