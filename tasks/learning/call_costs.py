@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from router_core.pricing import MICROS_PER_DOLLAR, expected_costs
+from router_core.pricing import MICROS_PER_DOLLAR
+from tasks.money import expected_costs
 from tasks.money.call_costs import demand_of, worst_case_of
 from tasks.settings import ModelSettings, Settings
 
@@ -52,8 +53,9 @@ def costs_of(model: ModelSettings, calls: Sequence[Call], *, answer_tokens: floa
     if not calls:
         return CallCosts()
     price = model.price
-    tokens = np.minimum([float(call.max_tokens) for call in calls], answer_tokens)[:, None]
-    expected = expected_costs([len(call.body) for call in calls], [price], output_tokens=tokens)
+    characters = [expected_costs.characters_of(call.body) for call in calls]
+    lengths = expected_costs.Lengths(characters, [call.max_tokens for call in calls])
+    expected = expected_costs.costs_of(lengths, [price], np.full((len(calls), 1), float(answer_tokens)))
     worst = sum(
         worst_case_of(
             demand_of(call.body, body_bytes=len(call.body.encode()), messages=call.messages),

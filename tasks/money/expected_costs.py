@@ -44,7 +44,7 @@ class Lengths(NamedTuple):
 
 def lengths_of(requests: Iterable[SizedRequest]) -> Lengths:
     """Return the lengths of requests: the system message counts, and data of images as their tokens."""
-    pairs = [(_characters(one.body), _limit(one)) for one in requests]
+    pairs = [(characters_of(one.body), _limit(one)) for one in requests]
     return Lengths([characters for characters, _ in pairs], [limit for _, limit in pairs])
 
 
@@ -54,7 +54,8 @@ def costs_of(lengths: Lengths, prices: Sequence[Price], answers: Floats) -> Floa
     return expected_costs(lengths.characters, prices, output_tokens=tokens)
 
 
-def _characters(body: str) -> int:
+def characters_of(body: str) -> int:
+    """Return the characters of a canonical body, of which data of images count as their tokens."""
     media = media_of(body)
     return len(body) - media.characters + CHARACTERS_PER_TOKEN * media.likely
 

@@ -86,8 +86,8 @@ def retry(connection: Connection, batch_id: str, *, budget: int | None) -> int:
 
 
 def _is_no_more(budget: int | None, row: Mapping[str, Any]) -> bool:
-    """Return whether a retry's cap is the one that was used up: the same requests would not fit it again."""
-    return row["budget"] is not None and budget in (None, row["budget"])
+    """Return whether a retry's cap is no larger than the one that was used up: nothing more would fit it."""
+    return row["budget"] is not None and (budget is None or budget <= row["budget"])
 
 
 def _in_flight() -> Exists:

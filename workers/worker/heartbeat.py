@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.exc import SQLAlchemyError
 
 from tasks.store.engine import Store
-from tasks.store.health import redis_refusals, workers
+from tasks.store.health import workers
 from tasks.store.health.workers import Load
 from workers.worker.load import LoadMeter
 from workers.worker.redis_rights import RightsCheck
@@ -66,7 +66,6 @@ class WorkerName:
         try:
             with self._beating, store.write() as connection:  # a beat after this would bring it back
                 workers.leave(connection, self.name)
-                redis_refusals.take_back(connection, self.name)
         except SQLAlchemyError:
             pass
 
@@ -77,16 +76,19 @@ class WorkerName:
             pause_s = workers.BEAT_S if has_beaten else _AGAIN_S
 
     def _has_beaten(self, store: Store, load: Load | None, rights: RightsCheck) -> bool:
-        changed = rights.look()
+        is_refused = rights.look()
         try:
             with self._beating:
                 if not self._ended.is_set():
                     with store.write() as connection:
-                        workers.beat(connection, self.name, role=self.role, queues=self.queues, load=load)
-                        if rights.is_refused:
-                            redis_refusals.note(connection, self.name)
-                        elif changed:
-                            redis_refusals.take_back(connection, self.name)
+                        workers.beat(
+                            connection,
+                            self.name,
+                            role=self.role,
+                            queues=self.queues,
+                            load=load,
+                            is_refused=is_refused,
+                        )
         except SQLAlchemyError:
             return False
         return True

@@ -67,11 +67,10 @@ class RightsCheck:
     def __init__(self, url: str, role: str, queues: Sequence[str]) -> None:
         self._client = redis_clients.connect(url, timeout_s=_TIMEOUT_S)
         self._role, self._queues = role, queues
-        self.is_refused = False
+        self._is_refused = False
 
     def look(self) -> bool:
-        """Ask once, and return whether `is_refused` has changed; it stays while Redis does not answer."""
-        was_refused = self.is_refused
+        """Ask, and return whether Redis refuses the worker; what it said last while it does not answer."""
         with suppress(RedisError, OSError):
-            self.is_refused = refused_command(self._client, self._role, self._queues) is not None
-        return self.is_refused != was_refused
+            self._is_refused = refused_command(self._client, self._role, self._queues) is not None
+        return self._is_refused

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, exists, select
 from tasks.store import batches
 from tasks.store.chunks import DISPATCH, EMBED, JUDGE, ROUTE
 from tasks.store.engine import now_ms
-from tasks.store.health import redis_refusals, workers
+from tasks.store.health import workers
 from tasks.store.tables import chunk, upkeep_mark
 
 UPKEEP = "upkeep"
@@ -68,7 +68,7 @@ def _has_upkeep(connection: Connection, alive: list[workers.AliveWorker]) -> boo
     if any(one.role == UPKEEP for one in alive):
         return True
     recent = upkeep_mark.c.written_at > now_ms() - int(workers.SILENT_S * 1000)
-    return bool(connection.execute(select(_exists(recent, ~redis_refusals.is_note()))).scalar_one())
+    return bool(connection.execute(select(_exists(recent))).scalar_one())
 
 
 def _exists(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column
+from sqlalchemy import JSON, BigInteger, Column, false
 from sqlmodel import Field, SQLModel
 
 from tasks.store.columns import counter_column, table_of
@@ -25,6 +25,8 @@ class WorkerRow(SQLModel, table=True):
     #: what it and its processes use: resident memory, and processors since the last beat
     memory_bytes: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     cpu: float | None = None
+    #: whether its Redis user may not do what its role needs
+    is_refused: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
 
 class ModelErrorRow(SQLModel, table=True):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, literal, select, update
+from sqlalchemy import ColumnElement, Connection, delete, literal, select, update
 
 from tasks.store.engine import now_ms
 from tasks.store.health.tables import worker
@@ -48,10 +48,17 @@ class AliveWorker:
 
 
 def beat(
-    connection: Connection, name: str, *, role: str, queues: Sequence[str], load: Load | None = None
+    connection: Connection,
+    name: str,
+    *,
+    role: str,
+    queues: Sequence[str],
+    load: Load | None = None,
+    is_refused: bool = False,
 ) -> None:
-    """Record that a worker is alive, and forget those of days ago."""
-    used = {} if load is None else {"memory_bytes": load.memory_bytes, "cpu": load.cpu}
+    """Record that a worker is alive, and whether Redis refuses it; forget those of days ago."""
+    used: dict[str, Any] = {} if load is None else {"memory_bytes": load.memory_bytes, "cpu": load.cpu}
+    used["is_refused"] = is_refused
     mine = update(worker).where(worker.c.name == name).values(seen_at=now_ms(), **used)
     if connection.execute(mine).rowcount:
         return
@@ -69,10 +76,14 @@ def leave(connection: Connection, name: str) -> None:
     connection.execute(delete(worker).where(worker.c.name == name))
 
 
+def is_alive() -> ColumnElement[bool]:
+    """Return the condition that a row is that of a worker which is alive."""
+    return (worker.c.seen_at > now_ms() - int(SILENT_S * 1000)) & (worker.c.role != SENDER)
+
+
 def alive(connection: Connection) -> list[AliveWorker]:
     """Return the workers that are alive, by name."""
-    heard = (worker.c.seen_at > now_ms() - int(SILENT_S * 1000)) & (worker.c.role != SENDER)
-    rows = connection.execute(select(worker).where(heard).order_by(worker.c.name))
+    rows = connection.execute(select(worker).where(is_alive()).order_by(worker.c.name))
     return [
         AliveWorker(row.name, row.role, tuple(row.queues), row.started_at, row.memory_bytes, row.cpu)
         for row in rows

@@ -9,7 +9,7 @@ from tasks.store import batches, progress, steering
 from tasks.store.batch_options import BatchOptions
 from tasks.store.batch_progress import Progress
 from tasks.store.engine import Store, now_ms
-from tasks.store.health import model_errors, redis_refusals, senders, silent_redis, workers
+from tasks.store.health import model_errors, senders, silent_redis, workers
 from tasks.store.health.missing import missing_text
 from tasks.store.health.model_errors import FailedCalls
 from tasks.store.health.tables import worker
@@ -195,18 +195,17 @@ def test_an_old_note_or_a_batch_that_waits_for_nothing_names_no_redis(store: Sto
     assert _state(store, batch_no).silent_redis is None
 
 
-def test_a_worker_that_redis_refuses_holds_a_batch_up_and_is_no_upkeep(
+def test_a_worker_that_redis_refuses_holds_a_batch_up_until_it_does_not(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_refusals, "FRESH_S", 3_600.0)
+    monkeypatch.setattr(workers, "SILENT_S", 3_600.0)
+    worker = {"name": "dispatch@h-1", "role": "dispatch", "queues": ["dispatch.small"]}
     batch_no = store_builders.submit(store, store_builders.lines(2), options=OPTIONS)
     with store.write() as connection:
-        redis_refusals.note(connection, "dispatch@h-1")
-        redis_refusals.note(connection, "dispatch@h-1")
+        workers.beat(connection, **worker, is_refused=True)
     state = _state(store, batch_no)
     assert state.refused_workers == ("dispatch@h-1",)
     assert any("Redis refuses dispatch@h-1: the user in its" in line for line in health_lines(state))
-    assert "upkeep" in state.missing_roles
     with store.write() as connection:
-        redis_refusals.take_back(connection, "dispatch@h-1")
+        workers.beat(connection, **worker)
     assert _state(store, batch_no).refused_workers == ()

@@ -16,8 +16,8 @@ from sqlalchemy import make_url, select
 from tasks.errors import SettingsError
 from tasks.settings import Settings
 from tasks.store.engine import Store
-from tasks.store.health import redis_refusals, workers
-from tasks.store.tables import upkeep_mark
+from tasks.store.health import workers
+from tasks.store.health.tables import worker as worker_row
 from tests.support.command import COMMAND, assert_exit, waybill
 from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer
@@ -181,7 +181,7 @@ def test_a_right_that_is_lost_while_a_worker_runs_is_noted_until_it_is_back(
 
     def noted() -> bool:
         with store.read() as connection:
-            return bool(connection.execute(select(upkeep_mark).where(redis_refusals.is_note())).all())
+            return bool(connection.execute(select(worker_row).where(worker_row.c.is_refused)).all())
 
     with RedisServer() as server:
         url = _user_without_limits(server)

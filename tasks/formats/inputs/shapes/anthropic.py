@@ -65,7 +65,7 @@ def _thinking(given: object, plan: Plan) -> Fields:
     if "thinking" in plan.parameters:
         return {"thinking": given}
     budget = given.get("budget_tokens") if isinstance(given, dict) else None
-    if given != {"type": "enabled", "budget_tokens": budget} or type(budget) is not int:
+    if given != {"type": "enabled", "budget_tokens": budget} or type(budget) is not int or budget < 1:
         reason = "thinking is not translated: name it in the extra_params of a model that takes it"
         raise LineRejected("invalid_parameter", reason)
     plan.notice("thinking is sent as reasoning_effort: high from 4096 tokens, medium from 2048, else low")

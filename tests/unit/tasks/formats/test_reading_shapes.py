@@ -142,6 +142,7 @@ UNTRANSLATED = [
         {"thinking": {"type": "adaptive"}},
         {"thinking": {"type": "enabled", "budget_tokens": 1024, "display": "omitted"}},
         {"thinking": {"type": "enabled"}},
+        {"thinking": {"type": "enabled", "budget_tokens": -1}},
         {"thinking": "enabled"},
         {"top_k": 5},
         {"service_tier": "auto"},

@@ -55,6 +55,17 @@ def test_the_cost_is_told_before_anything_is_bought(home: Path) -> None:
     assert f"small: 2 calls, about ${2 * per_answer:.4f}" in shown
 
 
+def test_the_data_of_an_image_cost_its_tokens_and_not_its_characters(home: Path) -> None:
+    def cost(size: int) -> float:
+        image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * size}}
+        message = {"role": "user", "content": [{"type": "text", "text": "What is it?"}, image]}
+        (home / "images.jsonl").write_text(json.dumps({"messages": [message]}))
+        asked = ("collect", "images.jsonl", "--share", "1", "--dry-run", "--json")
+        return float(json.loads(waybill(*asked, cwd=home).stdout)["costs"]["small"]["cost_usd"])
+
+    assert cost(4_000) == pytest.approx(cost(400_000))
+
+
 def test_a_link_is_followed_only_if_asked_for(home: Path) -> None:
     (home / "link.csv").symlink_to(home / "a.csv")
     asked = ("collect", "link.csv", "--prompt-column", "question", "--share", "1", "--dry-run")
