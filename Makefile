@@ -67,10 +67,11 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python tests/benchmarks/run_all.py
 
 bench-quality: $(VENV)/installed-dev
-	$(BIN)/python tests/benchmarks/bench_router_quality.py --data $(QUALITY_DATA) --cache $(VECTORS) --output docs/quality.md \
+	mkdir -p build
+	$(BIN)/python tests/benchmarks/bench_router_quality.py --data $(QUALITY_DATA) --cache $(VECTORS) --output build/quality.md \
 	  --without "$(WITHOUT)" $(if $(EMBEDDER),--embedder $(EMBEDDER))
 	$(BIN)/python tests/benchmarks/bench_shift.py --data $(QUALITY_DATA) --cache $(VECTORS) \
-	  $(if $(EMBEDDER),--embedder $(EMBEDDER)) >> docs/quality.md
+	  $(if $(EMBEDDER),--embedder $(EMBEDDER)) > build/shift.md
 
 # WITHOUT=LightGBM,CARGO leaves the slower baselines out; EMBEDDER=static takes the default embedder instead of MiniLM.
 bench-quality: WITHOUT ?=

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a CA and certificates of Redis and PostgreSQL for compose.multi-host.yml: `new-certificates.sh DIR [NAME…]`.
+# Makes a CA and certificates of Redis and PostgreSQL for compose.multi-host.yml and systemd (docs/hosts.md): `new-certificates.sh DIR [NAME…]`.
 # NAME: DNS names of the host of the services, beside `services`. As root, keys get the owners that the images expect.
 set -eu
 folder=$1

@@ -43,7 +43,7 @@ class Progress(InDollars):
     waits for and that no worker has (arguments of `waybill worker`); `errors` is what its calls failed
     with, of each model the last first. `silent_redis` is the address at which it waits for Redis, which does
     not answer; `refused_workers` are the workers whose Redis user may not do what their role needs.
-    `lacks_stack`: `waybill up` would serve its store, at which nobody works.
+    `lacks_stack`: roles are missing, and `waybill up` would serve its store, at which nobody works.
     `name` is what people call the batch.
     `integer_ids`: its first ids were given as whole numbers. `owner` is the name of the key that submitted it
     to the API; None: the command or the Python API did.

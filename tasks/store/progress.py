@@ -65,6 +65,7 @@ def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel
     options, is_sent = BatchOptions.from_row(row["options"]), row["status"] == "ingesting"
     errors = model_errors.of_batch(connection, row["no"])
     counters["calls"] -= sum(one.calls for one in errors if one.code == ErrorKind.MISSING_KEY)  # not made
+    missing = missing_roles(connection, dict(row))
     is_own = is_sent and row["owner"] is None
     counted = drift.familiarity_of_batch(connection, row["no"])
     return Progress(
@@ -81,10 +82,10 @@ def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel
         paused=paused,
         familiar=counted.familiar if counted else 0,
         unfamiliar=counted.unfamiliar if counted else 0,
-        missing_roles=missing_roles(connection, dict(row)),
+        missing_roles=missing,
         silent_redis=silent_redis(connection, dict(row)),
         refused_workers=refused_workers(connection, dict(row)),
-        lacks_stack=workers.lacks_stack(connection),
+        lacks_stack=bool(missing) and workers.lacks_stack(connection),
         errors=errors,
         routing_saved=_routing_saved(connection, row["no"]),
         more_calls=calls_to_come.likely(connection, row["no"]) if is_judging else 0,

@@ -2,7 +2,8 @@
 # Builds a Kubernetes for tests from Debian's sources, where no registry and no release can be reached: build.sh DIR
 # Debian 12 as root: apt-get install golang-1.19-go etcd-server rsync. About 15 minutes of two cores.
 set -eu
-folder=$1
+mkdir -p "$1"
+folder=$(realpath "$1")
 mkdir -p "$folder/lists/partial" "$folder/home"
 cd "$folder"
 echo 'deb-src http://deb.debian.org/debian bookworm main' > sources.list

@@ -1,9 +1,10 @@
 #!/bin/bash
 # Starts a Kubernetes of one node, of the binaries that build.sh made, with this machine's Docker: cluster.sh DIR
-# Then: export KUBECONFIG=DIR/run/kubeconfig. To stop it: kill $(cat DIR/run/*.pid). The images must be on the machine;
-# network policies are not enforced, services have no address (no kube-proxy), names are not resolved (no DNS).
+# As root; needs kubectl, etcd, openssl and the image waybill-test/debian:bookworm (tests/compose/bases.py). It adds node1 to
+# /etc/hosts and makes the image pause:3. Then: export KUBECONFIG=DIR/run/kubeconfig. To stop it: kill $(cat DIR/run/*.pid).
+# The images must be on the machine; network policies are not enforced, services have no address (no kube-proxy), names are not resolved (no DNS).
 set -eu
-folder=$1
+folder=$(realpath "$1")
 bin=$folder/source/_output/local/bin/linux/amd64
 mkdir -p "$folder/run"
 cd "$folder/run"
@@ -37,6 +38,14 @@ start() {
     "$@" > "$name.log" 2>&1 &
     echo $! > "$name.pid"
 }
+await() {
+    name=$1
+    shift
+    until kubectl --kubeconfig kubeconfig "$@" > log 2>&1; do
+        kill -0 "$(cat "$name.pid")" || { tail "$name.log" >&2; exit 1; }
+        sleep 1
+    done
+}
 grep -q ' node1$' /etc/hosts || echo "$address node1" >> /etc/hosts
 rm -rf etcd
 start etcd etcd --data-dir etcd --unsafe-no-fsync --listen-client-urls http://127.0.0.1:12379 \
@@ -46,7 +55,7 @@ start apiserver "$bin/kube-apiserver" --etcd-servers http://127.0.0.1:12379 --bi
     --service-cluster-ip-range 10.96.0.0/16 --service-account-issuer https://kubernetes --service-account-key-file sa.key \
     --service-account-signing-key-file sa.key --authorization-mode Node,RBAC --allow-privileged=false \
     --kubelet-client-certificate admin.pem --kubelet-client-key admin.key
-until kubectl --kubeconfig kubeconfig get --raw /readyz > /dev/null 2>&1; do sleep 1; done
+await apiserver get --raw /readyz
 start controllers "$bin/kube-controller-manager" --kubeconfig kubeconfig --service-account-private-key-file sa.key \
     --root-ca-file ca.pem --use-service-account-credentials --leader-elect=false --cert-dir certificates --secure-port 0
 start scheduler "$bin/kube-scheduler" --kubeconfig kubeconfig --leader-elect=false --secure-port 0 --port 10351
@@ -54,5 +63,5 @@ start kubelet "$bin/kubelet" --kubeconfig kubeconfig --container-runtime docker 
     --hostname-override node1 --root-dir "$PWD/kubelet" --cert-dir certificates --port 20250 --cgroup-driver cgroupfs \
     --pod-infra-container-image pause:3 --authentication-token-webhook=false --anonymous-auth=false --client-ca-file ca.pem \
     --eviction-hard= --image-gc-high-threshold 100 --healthz-port 0 --read-only-port 0
-until kubectl --kubeconfig kubeconfig get nodes 2> log | grep -q ' Ready '; do sleep 1; done
+await kubelet wait --for=condition=Ready node/node1 --timeout=1s
 kubectl --kubeconfig kubeconfig get nodes

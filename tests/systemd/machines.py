@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def start(engine: Engine, name: str, wheel: Path) -> Machine:
     machine.remove()
     rights = ["--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE", "--security-opt", "seccomp=unconfined"]
     mounts = ["--tmpfs", "/run", "--tmpfs", "/run/lock", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw"]
-    mounts += ["--volume", f"{NETWORK}-pip:/root/.cache/pip"]
+    mounts += ["--volume", f"{NETWORK}-pip:/root/.cache/pip"]  # it stays: the next run downloads less
     named = ["--name", machine.name, "--hostname", name, "--network", NETWORK]
     engine("run", "--detach", *named, *rights, *mounts, IMAGE)
     engine("exec", machine.name, "mkdir", "--parents", "/root/waybill/dist", "/root/wheels")
@@ -81,7 +82,7 @@ def start(engine: Engine, name: str, wheel: Path) -> Machine:
 
 def build_wheel(folder: Path) -> Path:
     """Build Waybill's wheel."""
-    run("python", "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(REPOSITORY))
+    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(REPOSITORY))
     (wheel,) = folder.glob("*.whl")
     return wheel
 
