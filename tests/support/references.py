@@ -32,8 +32,8 @@ _DOTTED = re.compile(
     rf"{_START}(?:(?:router_core|tasks|workers|tests)\.|waybill\.(?=[A-Z]))\w+(?:\.\w+)*(?![\w/-])"
 )
 _IN_BACKTICKS = re.compile(r"`([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)(?![\w./-])")
-#: Files that commands write, a key of the manifest, a fixture's attribute, a Kubernetes label, a method of OpenAI's
-#: client: none of them of the repository.
+#: Files that commands write, a key of the manifest, a fixture's attribute, a Kubernetes label, a method of
+#: OpenAI's client: none of them of the repository.
 _OTHERS = frozenset(
     {
         "evaluation.md",
