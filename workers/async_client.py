@@ -22,7 +22,7 @@ from tasks.formats.results import ResultRecord
 from tasks.settings import Settings
 from tasks.store.batch_progress import Progress
 from tasks.submission.sender import name_batch
-from workers.backends.stopping import Stop, stopped_by
+from workers.backends.stopping import MAY_EXIST, Stop, stopped_by
 from workers.batch import Batch
 from workers.client import Waybill
 from workers.user_warnings import warned_here
@@ -123,6 +123,8 @@ def _to_batch(
                 stop.set()
                 if stop.batch_id is not None:
                     name_batch(error, stop.batch_id)
+                elif stop.has_begun:
+                    error.add_note(MAY_EXIST)
                 raise
 
     return run

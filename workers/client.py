@@ -169,7 +169,7 @@ class Waybill:
 
         At a store, any exception after the first lines were stored, such as Ctrl-C's, has their batch in its
         note and as its attribute `batch_id`; `resume`, `Batch.resume` and `Batch.cancel` say what becomes of
-        it. Below 500 lines nothing is stored, and there is no batch.
+        it. The first 500 lines are stored together: before, there is no batch.
         """
         options = SubmitOptions(
             name=name, models=models, budget=budget, route_only=route_only, dedupe=dedupe, reuse=reuse,

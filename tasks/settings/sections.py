@@ -109,8 +109,8 @@ class RouterSettings(Section):
         changes = {name: value for name, value in overrides.items() if value is not None}
         if selected == "budget" and changes.get("budget_per_1000", self.budget_per_1000) is None:
             raise UsageError(
-                "the policy 'budget' needs a budget per thousand prompts: --budget-per-1000, or"
-                " budget_per_1000 under [router]"
+                "the policy 'budget' needs budget_per_1000, dollars for a thousand prompts: of the batch, or"
+                " under [router]"
             )
         return self.model_copy(update={**changes, "policy": selected})
 
@@ -123,10 +123,7 @@ class RouterSettings(Section):
         settings = self.with_overrides(policy=policy, **numbers)
         for name, used_by in POLICY_OF.items():
             if numbers.get(name) is not None and used_by != settings.policy:
-                option = f"{name} (--{name.replace('_', '-')})"
-                raise UsageError(
-                    f"{option} is for the policy {used_by!r}: {settings.policy!r} does not use it"
-                )
+                raise UsageError(f"{name} is for the policy {used_by!r}: {settings.policy!r} does not use it")
         return settings
 
 

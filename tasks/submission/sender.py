@@ -8,8 +8,9 @@ from typing import Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from tasks.errors import NotResumed, StaleWork, UsageError
+from tasks.errors import NotResumed, StaleWork, UnknownBatch, UsageError
 from tasks.formats.errors import FormatError
+from tasks.store import batches
 from tasks.store.engine import Store
 from tasks.store.health import senders, workers
 
@@ -37,7 +38,7 @@ class Sender:
             self._has_other = bool(senders.is_alive(connection, batch_id))
 
     def begins(self, batch_id: str) -> None:
-        """Note that lines of this batch are stored, and that more may come."""
+        """Note that lines of this batch are stored from now on."""
         if self._batch_id is None:
             self._batch_id = batch_id
             threading.Thread(target=self._beat, args=(batch_id,), name="sender", daemon=True).start()
@@ -59,9 +60,20 @@ class Sender:
         if isinstance(error, NotResumed):
             if not self._has_other:
                 self._gone(self._batch_id)
-        elif not isinstance(error, _ENDED):
+        elif not isinstance(error, _ENDED) and self._is_stored(self._batch_id):
             name_batch(error, self._batch_id)
             self._gone(self._batch_id)
+
+    def _is_stored(self, batch_id: str) -> bool:
+        """Return whether the batch is there: its first lines are stored in one transaction or not at all."""
+        try:
+            with self._store.read() as connection:
+                batches.find(connection, batch_id)
+        except UnknownBatch:
+            return False
+        except SQLAlchemyError:  # it may be
+            return True
+        return True
 
     def _gone(self, batch_id: str) -> None:
         try:

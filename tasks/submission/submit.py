@@ -94,6 +94,7 @@ def submit(
     report_error = on_error or (lambda _: None)
     if resume is None:
         batches.check_budget(options, budget)
+    batch_id = resume or batch_id or batches.new_id()
     writer = _BatchWriter(store, source, options, budget, batch_id=batch_id, owner=owner)
     writer.on_create = on_create
     sender = Sender(store)
@@ -108,14 +109,14 @@ def submit(
             _refuse_bad_lines(items, source, report_error)
         try:
             for part in _slices(writer.unread(items)):
+                sender.begins(batch_id)
                 for error in writer.write(part):
                     report_error(error)
-                sender.begins(writer.progress().batch_id)
                 if on_progress:
                     on_progress(writer.progress())
         except FormatError as error:
             raise writer.abort(error) from None
-        batch_id = writer.finish()
+        writer.finish()
         sender.ends()
         if on_dropped:
             on_dropped(screen.dropped())
@@ -132,7 +133,7 @@ class _BatchWriter:
         options: BatchOptions,
         budget: int | None,
         *,
-        batch_id: str | None,
+        batch_id: str,
         owner: str | None,
     ) -> None:
         self._store, self._source, self.options, self._budget = store, source, options, budget
@@ -184,15 +185,15 @@ class _BatchWriter:
             row["random_duplicates"],
         )
 
-    def finish(self) -> str:
-        """End the ingestion and return the batch's id; raises UsageError if it holds no request."""
+    def finish(self) -> None:
+        """End the ingestion; raises UsageError if the batch holds no request."""
         row = self._row
         if row is None:
             raise UsageError(f"{shown(self._source)} holds no requests")
         with self._store.write() as connection:
             if row["total"]:
                 steering.finish_submission(connection, row["id"])
-                return str(row["id"])
+                return
             ingestion.discard(connection, row["no"])
             senders.end(connection, row["id"])
         raise UsageError(

@@ -5,7 +5,6 @@ import json
 import math
 import sys
 import threading
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,9 @@ from tasks.store.engine import Store
 from tasks.store.health import model_errors, workers
 from tasks.store.health.model_errors import FailedCalls
 from tasks.store.waiting import over_budget
-from tasks.submission import submit
 from tests.support import store_builders
 from tests.support.comparisons import assert_fields
-from tests.support.one_model import waybill_of, write_settings
+from tests.support.one_model import named, waybill_of, write_settings
 from waybill import AsyncBatch, AsyncWaybill, Batch, Waybill
 from workers.errors import MissingPartError
 
@@ -49,17 +47,13 @@ def _all_alive(store: Store) -> None:
             workers.beat(connection, f"{role}@host-1", role=role, queues=queues)
 
 
-def _named(*prompts: str) -> list[dict[str, str]]:
-    return [{"prompt": prompt, "model": "small"} for prompt in prompts]
-
-
 def test_a_list_of_prompts_becomes_a_data_frame(waybill: Waybill, store: Store) -> None:
     _all_alive(store)
     with waybill:
         with pytest.warns(
             UserWarning, match=r"1 line was not sent: line 3 holds neither prompt nor messages"
         ):
-            batch = waybill.submit([*_named("a", "b"), {"nothing": 1}], budget=1.0)
+            batch = waybill.submit([*named("a", "b"), {"nothing": 1}], budget=1.0)
         answers = threading.Thread(target=_answer_all, args=(store, batch.status().batch_no))
         answers.start()
         state = batch.wait(timeout=400)
@@ -89,7 +83,7 @@ def test_waiting_says_which_workers_are_missing(waybill: Waybill) -> None:
 
 def test_waiting_says_what_calls_fail_with(waybill: Waybill, store: Store) -> None:
     _all_alive(store)
-    batch = waybill.submit(_named("a"))
+    batch = waybill.submit(named("a"))
     failed = FailedCalls(batch.status().batch_no, "small", "model_not_found", 28, "model_not_found (404)")
     with store.write() as connection:
         model_errors.add(connection, [failed])
@@ -103,7 +97,7 @@ def test_waiting_says_what_calls_fail_with(waybill: Waybill, store: Store) -> No
 def test_progress_is_quiet_where_nobody_looks(
     waybill: Waybill, store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    batch = waybill.submit(_named("a"))
+    batch = waybill.submit(named("a"))
     _answer_all(store, batch.status().batch_no)
     batch.wait()
     assert capsys.readouterr() == ("", "")
@@ -113,7 +107,7 @@ def test_progress_is_drawn_in_a_terminal(
     waybill: Waybill, store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
-    batch = waybill.submit(_named("a"))
+    batch = waybill.submit(named("a"))
     _answer_all(store, batch.status().batch_no)
     batch.wait()
     assert batch.id in capsys.readouterr().err
@@ -143,7 +137,7 @@ def test_a_batch_is_found_cancelled_and_retried(waybill: Waybill) -> None:
     assert [(b.status, b.budget) for b in waybill.batches()] == [("in_progress", 500_000)]
 
 
-def test_a_missing_pandas_is_named(waybill: Waybill, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_pandas_isnamed(waybill: Waybill, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = waybill.submit(["a"])
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(MissingPartError, match=r"waybill\[notebook\]"):
@@ -335,7 +329,7 @@ def test_a_routing_policy_and_its_number_are_those_of_the_batch(waybill: Waybill
         ({"quality_floor": -0.1}, "quality_floor is a number from 0 on"),
         ({"cost_weight": "much"}, "cost_weight is a number from 0 on"),
         ({"budget_per_1000": math.nan}, "budget_per_1000 is a number from 0 on"),
-        ({"policy": "budget"}, "needs a budget per thousand prompts"),
+        ({"policy": "budget"}, "needs budget_per_1000"),
     ],
 )
 def test_a_routing_policy_that_there_is_not_is_refused(waybill: Waybill, option: Any, says: str) -> None:
@@ -349,7 +343,7 @@ def test_a_batch_over_its_budget_says_what_would_be_enough_and_retry_asks_for_it
     waybill: Waybill, store: Store
 ) -> None:
     _all_alive(store)
-    batch = waybill.submit(_named("a", "b", "c"), budget=0.000_120)
+    batch = waybill.submit(named("a", "b", "c"), budget=0.000_120)
     first, *others = store_builders.held(store, batch.status().batch_no)
     store_builders.reserve(store, [first], worst=100)
     store_builders.settle(store, [first], cost=40)
@@ -374,7 +368,7 @@ def test_a_batch_over_its_budget_says_what_would_be_enough_and_retry_asks_for_it
 
 def test_defaults_are_for_the_prompts_that_set_nothing_themselves(waybill: Waybill, store: Store) -> None:
     given = {"system": "Be brief.", "temperature": 0, "max_tokens": 9}
-    batch = waybill.submit([*_named("a"), {"prompt": "b", "model": "small", "max_tokens": 5}], **given)  # type: ignore[arg-type]
+    batch = waybill.submit([*named("a"), {"prompt": "b", "model": "small", "max_tokens": 5}], **given)  # type: ignore[arg-type]
     bodies = [json.loads(one.body) for one in store_builders.held(store, batch.status().batch_no)]
     assert [(one["temperature"], one["max_tokens"]) for one in bodies] == [(0, 9), (0, 5)]
     assert bodies[0]["messages"][0] == {"role": "system", "content": "Be brief."}
@@ -382,7 +376,7 @@ def test_defaults_are_for_the_prompts_that_set_nothing_themselves(waybill: Waybi
 
 def test_only_what_failed_or_only_answers_are_read(waybill: Waybill, store: Store) -> None:
     with pytest.warns(UserWarning, match="1 line was not sent"):
-        batch = waybill.submit([*_named("a", "b", "c"), {"nothing": 1}])
+        batch = waybill.submit([*named("a", "b", "c"), {"nothing": 1}])
     first, *_ = store_builders.held(store, batch.status().batch_no)
     store_builders.reserve(store, [first])
     store_builders.settle(store, [first])
@@ -399,7 +393,7 @@ def test_the_async_twin_has_every_method_and_does_the_same(
 
     async def run() -> tuple[list[int], Progress]:
         async with AsyncWaybill(config) as twin:
-            batch = await twin.submit(_named("a", "b"), temperature=0)
+            batch = await twin.submit(named("a", "b"), temperature=0)
             await asyncio.to_thread(_answer_all, store, (await batch.status()).batch_no)
             state = await batch.wait(timeout=400)
             assert (await twin.batch()).id == batch.id
@@ -410,85 +404,6 @@ def test_the_async_twin_has_every_method_and_does_the_same(
     assert_fields(state, status="completed", succeeded=2)
     assert _methods(AsyncWaybill) == _methods(Waybill)
     assert _methods(AsyncBatch) | {"poll_s", "exhausted_text"} == _methods(Batch)
-
-
-def test_a_submission_that_nobody_awaits_any_more_reads_no_further(store_url: str, tmp_path: Path) -> None:
-    begun, cancelled, ended = threading.Event(), threading.Event(), threading.Event()
-
-    def prompts() -> Iterator[dict[str, str]]:
-        try:
-            yield from _named("a")
-            begun.set()
-            assert cancelled.wait(400)
-            yield from _named("b", "c")
-            raise AssertionError("it was read to its end")
-        finally:
-            ended.set()
-
-    async def run() -> None:
-        async with AsyncWaybill(write_settings(tmp_path, store_url)) as twin:
-            submission = asyncio.create_task(twin.submit(prompts()))
-            await asyncio.to_thread(begun.wait, 400)
-            submission.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await submission
-            cancelled.set()
-            await asyncio.to_thread(ended.wait, 400)
-            assert await twin.batches() == []
-
-    asyncio.run(run())
-
-
-def test_a_cancelled_submission_names_the_batch_that_holds_its_first_lines(
-    store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(submit, "FIRST_LINES", 2)
-    begun, cancelled = threading.Event(), threading.Event()
-
-    def prompts() -> Iterator[dict[str, str]]:
-        yield from _named("a", "b", "c")
-        begun.set()
-        assert cancelled.wait(400)
-        yield from _named("d", "e")
-
-    async def run() -> None:
-        async with AsyncWaybill(write_settings(tmp_path, store_url)) as twin:
-            submission = asyncio.create_task(twin.submit(prompts()))
-            await asyncio.to_thread(begun.wait, 400)
-            submission.cancel()
-            with pytest.raises(asyncio.CancelledError) as caught:
-                await submission
-            cancelled.set()
-            [left] = await twin.batches()
-            assert caught.value.batch_id == left.id  # type: ignore[attr-defined]
-            assert left.id in caught.value.__notes__[0]
-
-    asyncio.run(run())
-
-
-def test_a_wait_that_is_cancelled_says_that_the_batch_goes_on(store_url: str, tmp_path: Path) -> None:
-    async def run() -> None:
-        async with AsyncWaybill(write_settings(tmp_path, store_url)) as twin:
-            batch = await twin.submit(_named("a"))
-            waiting = asyncio.create_task(batch.wait(progress=False))
-            await asyncio.sleep(0)  # it has begun
-            waiting.cancel()
-            with pytest.raises(asyncio.CancelledError) as caught:
-                await waiting
-            assert caught.value.__notes__[0].startswith(f"{batch.id} goes on")
-
-    asyncio.run(run())
-
-
-def test_ctrl_c_before_anything_is_stored_says_so(waybill: Waybill) -> None:
-    def prompts() -> Iterator[dict[str, str]]:
-        yield from _named("a")
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt) as caught:
-        waybill.submit(prompts())
-    assert caught.value.__notes__ == ["nothing was stored, and there is no batch: submit again"]
-    assert waybill.batches() == []
 
 
 def _methods(kind: type) -> set[str]:

@@ -25,3 +25,8 @@ def write_settings(folder: Path, store_url: str, before: str = "") -> Path:
 def waybill_of(folder: Path, store_url: str, before: str = "") -> Waybill:
     """Return the Python API with such settings."""
     return Waybill(write_settings(folder, store_url, before))
+
+
+def named(*prompts: str) -> list[dict[str, str]]:
+    """Return requests with these prompts that name the model."""
+    return [{"prompt": prompt, "model": "small"} for prompt in prompts]

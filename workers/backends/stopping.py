@@ -10,10 +10,17 @@ from contextvars import ContextVar
 from tasks.submission.source import BatchInput, Item
 from workers.errors import WorkersError
 
+#: said where it is not known whether a batch was created
+MAY_EXIST = "the batch may have been created all the same: `Waybill.batches` shows it"
+
 
 class Stop(threading.Event):
-    """Stops a submission once it is set; `batch_id` is the batch that holds its first lines, None before."""
+    """Stops a submission once it is set.
 
+    `has_begun`: a batch may have been created; `batch_id` is its id, None where an API server gives it one.
+    """
+
+    has_begun: bool = False
     batch_id: str | None = None
 
 
@@ -34,10 +41,14 @@ def stopped_by(event: Stop) -> Iterator[None]:
         _stop.reset(token)
 
 
-def note_batch(batch_id: str) -> None:
-    """Let whoever may stop this submission know its batch."""
+def begin(batch_id: str | None = None) -> None:
+    """Say before a batch is created that it may be there from now on; raises SubmissionStopped if stopped.
+
+    In this order, so that whoever stops it and looks then knows of every batch that is created.
+    """
     if (stop := _stop.get()) is not None:
-        stop.batch_id = batch_id
+        stop.has_begun, stop.batch_id = True, batch_id
+    refuse_stopped()
 
 
 def refuse_stopped() -> None:

@@ -31,7 +31,7 @@ from tasks.submission.submit import SubmissionProgress
 from workers.arguments import errors_in_python, refuse_beside_resume
 from workers.backends.interface import OnError, Submission
 from workers.backends.refusal import refuse
-from workers.backends.stopping import note_batch, until_stopped
+from workers.backends.stopping import begin, until_stopped
 from workers.estimates import estimated
 from workers.prompts import lines_of
 
@@ -58,8 +58,12 @@ class StoreBackend:
 
     def submit(self, submission: Submission, on_error: OnError) -> str:
         """Store the lines; the first exception after some were stored names their batch."""
-        resume, options, items, source = self._opened(submission)
-        with errors_in_python(), _nothing_stored_said():
+        with errors_in_python():
+            resume, options, items, source = self._opened(submission)
+        batch_id = resume or batches.new_id()
+        if resume is not None:
+            begin(resume)
+        with errors_in_python(), _nothing_stored_said(is_new=resume is None):
             return submit.submit(
                 self._store,
                 until_stopped(items),
@@ -68,14 +72,16 @@ class StoreBackend:
                 budget=submission.budget or budget_of(self.settings.budget),
                 strict=submission.strict,
                 resume=resume,
+                batch_id=batch_id,
+                on_create=lambda _: begin(batch_id),
                 on_error=on_error,
                 on_progress=_first_id_shown(),
             )
 
     def estimate(self, submission: Submission, on_error: OnError) -> Estimate:
         """Return what all the lines would cost, in one pass over them."""
-        _, options, items, source = self._opened(submission)
         with errors_in_python():
+            _, options, items, source = self._opened(submission)
             batches.check_budget(options, submission.budget)
             found = estimated(until_stopped(items), self.settings, self._store, options, on_error=on_error)
             first = next(iter(found.bad_lines), None)
@@ -184,12 +190,12 @@ def _refuse_options(submission: Submission) -> None:
 
 
 @contextmanager
-def _nothing_stored_said() -> Iterator[None]:
-    """Let Ctrl-C before the first lines are stored say that there is no batch."""
+def _nothing_stored_said(*, is_new: bool) -> Iterator[None]:
+    """Let Ctrl-C before the first lines of a new batch are stored say that there is none."""
     try:
         yield
     except KeyboardInterrupt as error:
-        if not hasattr(error, "batch_id"):
+        if is_new and not hasattr(error, "batch_id"):
             error.add_note("nothing was stored, and there is no batch: submit again")
         raise
 
@@ -200,7 +206,6 @@ def _first_id_shown() -> Callable[[SubmissionProgress], None]:
 
     def progressed(state: SubmissionProgress) -> None:
         nonlocal told
-        note_batch(state.batch_id)
         if not told and state.lines >= submit.FIRST_LINES:
             told = True
             print(f"{state.batch_id}: the prompts are being stored", file=sys.stderr, flush=True)

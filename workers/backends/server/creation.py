@@ -10,7 +10,7 @@ from uuid import uuid4
 from tasks.errors import UsageError
 from workers.backends.server.connection import Connection, NotThere
 from workers.backends.server.progress import refused_text
-from workers.backends.stopping import SubmissionStopped, refuse_stopped
+from workers.backends.stopping import MAY_EXIST, SubmissionStopped, begin
 from workers.errors import ServerError
 
 #: what a server makes of a batch that it does not finish in time: its requests end as expired
@@ -35,7 +35,7 @@ def create(server: Connection, file_id: str, endpoint: str, metadata: dict[str, 
             delete_file(server, file_id)
         raise
     except (ServerError, KeyboardInterrupt) as error:
-        error.add_note("the batch may have been created all the same: `Waybill.batches` shows it")
+        error.add_note(MAY_EXIST)
         raise
     return batch
 
@@ -53,7 +53,7 @@ def _created(server: Connection, file_id: str, endpoint: str, metadata: dict[str
         "completion_window": _WINDOW,
         "metadata": metadata,
     }
-    refuse_stopped()
+    begin()
     created: dict[str, Any] = server.post("/batches", json=body, headers={"idempotency-key": uuid4().hex})
     return created
 

@@ -134,11 +134,11 @@ def test_a_file_that_names_an_unknown_model_is_told_how_to_have_it_routed(home: 
     [
         (
             ("--policy", "quality", "--quality-floor", "0.05"),
-            "quality_floor (--quality-floor) is for the policy 'saving'",
+            "quality_floor is for the policy 'saving'",
         ),
         (
             ("--policy", "saving", "--cost-weight", "0.1"),
-            "cost_weight (--cost-weight) is for the policy 'weighted'",
+            "cost_weight is for the policy 'weighted'",
         ),
         (
             ("--budget-per-1000", "1", "--cost-weight", "0.1"),
