@@ -127,13 +127,16 @@ def lasts(error: ModelError, state: Progress) -> bool:
     """
     if state.finished:
         return state.failed > state.budget_stops
-    if error.code in _ADVICE and error.code not in _PASSING:
-        return True
-    return any(one.model == error.model and one.tries >= _MANY_TRIES for one in state.waits)
+    return needs_care(error) or any(one.model == error.model and one.tries >= _MANY_TRIES for one in state.waits)
 
 
 def needs_care(error: ModelError) -> bool:
     """Return whether somebody must see to what such calls fail with: it does not pass by itself."""
+    return has_advice(error) and error.code not in _PASSING
+
+
+def has_advice(error: ModelError) -> bool:
+    """Return whether there is something to check where such calls go on failing."""
     return error.code in _ADVICE
 
 

@@ -273,11 +273,12 @@ def test_failed_calls_are_listed_and_those_that_somebody_must_see_to_are_warned_
     failed = [
         FailedCalls(number, "small", "rate_limit", 7, "rate_limit (429)"),
         FailedCalls(number, "small", "authentication", 1, "authentication (401)"),
+        FailedCalls(number, "small", "timeout", 1, "timeout"),
     ]
     with store.write() as connection:
         model_errors.add(connection, failed)
     shown = browser.shown(f"/batches/{batch}")
     assert '<td>rate_limit (429)</td><td class="number">7</td>' in shown
     warnings = re.findall(r'<p class="warning">([^<]*)</p>', shown)
-    assert [line for line in warnings if "rate_limit" in line] == []
+    assert [line for line in warnings if "rate_limit" in line or "timeout" in line] == []
     assert [line for line in warnings if "authentication" in line and "check its key" in line] != []

@@ -24,7 +24,7 @@ from workers.page.batches.view import BatchView
 from workers.page.html import HEADERS, text
 from workers.page.visit import Visit
 from workers.views.familiarity import familiarity_of, unfamiliar_text, unfamiliar_warning
-from workers.views.health import health_lines, needs_care
+from workers.views.health import has_advice, health_lines, lasts
 
 POLL_S = 1.0
 #: a line that proxies take for life, where nothing changes
@@ -58,7 +58,8 @@ def _troubles(visit: Visit, shown: BatchView) -> list[str]:
         return []
     paused = tuple(one for one in state.paused if models is None or one.model in models)
     waits = tuple(one for one in state.waits if models is None or one.model in {None, *models})
-    errors = tuple(one for one in state.errors if needs_care(one))  # a table of the page has all of them
+    # A table of the page has all of them.
+    errors = tuple(one for one in state.errors if has_advice(one) and lasts(one, state))
     silent = state.silent_redis if visit.key.is_operator else state.silent_redis and ASK_OPERATOR
     refused = state.refused_workers if visit.key.is_operator else state.refused_workers and (A_WORKER,)
     state = replace(state, refused_workers=refused)
