@@ -127,7 +127,8 @@ def lasts(error: ModelError, state: Progress) -> bool:
     """
     if state.finished:
         return state.failed > state.budget_stops
-    return needs_care(error) or any(one.model == error.model and one.tries >= _MANY_TRIES for one in state.waits)
+    tries = [one.tries for one in state.waits if one.model == error.model]
+    return needs_care(error) or max(tries, default=0) >= _MANY_TRIES
 
 
 def needs_care(error: ModelError) -> bool:
