@@ -15,10 +15,11 @@ from tasks.store.api import audit
 from tasks.store.api import batches as api_batches
 from tasks.store.api.tables import api_batch
 from tasks.store.engine import Store
-from tasks.store.health import model_errors
+from tasks.store.health import model_errors, senders, workers
 from tasks.store.health.model_errors import FailedCalls
 from tasks.store.progress import list_batches, snapshot
 from tasks.store.routers import drift
+from tasks.store.values import Requeue
 from tests.support import store_builders
 from tests.support.api import chat_line
 from tests.support.page import Browser
@@ -127,6 +128,36 @@ def test_an_operator_sees_the_counts_of_all_and_changes_nothing_of_others(
     assert operator.send(f"/batches/{of_command}/cancel").status_code == 303
     assert _status(store, of_command) == "cancelled"
     assert _status(store, theirs) == "in_progress"
+
+
+def test_a_batch_whose_submission_was_interrupted_names_the_buttons_of_its_page(
+    new_browser: Callable[..., Browser], store: Store
+) -> None:
+    with store.write() as connection:
+        batch_id = batches.create(connection, source="test", options=store_builders.OPTIONS, budget=None)[
+            "id"
+        ]
+        senders.beat(connection, batch_id)
+        senders.gone(connection, batch_id)
+    page = new_browser("operator", is_operator=True).shown(f"/batches/{batch_id}")
+    assert "Resume goes on with these lines, Cancel ends it" in page
+    assert "<button>Resume</button>" in page
+
+
+def test_what_can_be_done_to_a_batch_of_another_key_is_the_command_s(
+    browser: Browser, new_browser: Callable[..., Browser], store: Store
+) -> None:
+    theirs = _submitted(browser)
+    number = _number(store, theirs)
+    calls = store_builders.held(store, number)
+    store_builders.reserve(store, calls)
+    store_builders.settle(store, calls, next=Requeue(100.0), cost=0)
+    with store.write() as connection:
+        workers.beat(connection, "dispatch@h", role="dispatch", queues=("dispatch.small",))
+        model_errors.add(connection, [FailedCalls(number, "small", "server_error", 3, "server_error (500)")])
+    operator = new_browser("operator", is_operator=True)
+    assert "Cancel ends the batch" in browser.shown(f"/batches/{theirs}")
+    assert f"`waybill cancel {theirs}` ends the batch" in operator.shown(f"/batches/{theirs}")
 
 
 def test_what_a_file_says_that_is_wrong_is_quoted_to_its_owner_alone(

@@ -65,7 +65,8 @@ def _troubles(visit: Visit, shown: BatchView) -> list[str]:
     state = replace(state, refused_workers=refused)
     paused = () if state.finished else paused
     shown_state = replace(state, paused=paused, errors=errors, silent_redis=silent, waits=waits)
-    return health_lines(shown_state, cancel="Cancel")
+    # Of others' batches the page has no buttons.
+    return health_lines(shown_state, "page" if shown.is_own else "command")
 
 
 def _unlike(shown: BatchView) -> tuple[str, str]:
