@@ -160,6 +160,20 @@ def test_what_can_be_done_to_a_batch_of_another_key_is_the_command_s(
     assert f"`waybill cancel {theirs}` ends the batch" in operator.shown(f"/batches/{theirs}")
 
 
+@pytest.mark.parametrize(("is_operator", "who"), [(False, "a worker"), (True, "route@h")])
+def test_which_worker_redis_refuses_is_said_to_operators_on_the_page_and_in_the_api(
+    new_browser: Callable[..., Browser], store: Store, is_operator: bool, who: str
+) -> None:
+    browser = new_browser(is_operator=is_operator)
+    mine = _submitted(browser)
+    with store.write() as connection:
+        workers.beat(connection, "route@h", role="route", queues=("route",), is_refused=True)
+    assert f"Redis refuses {who}: " in browser.shown(f"/batches/{mine}")
+    headers = {"authorization": f"Bearer {browser.key_text}"}
+    told = browser.get(f"/v1/batches/{mine}/progress", headers=headers).json()
+    assert told["progress"]["refused_workers"] == [who]
+
+
 def test_what_a_file_says_that_is_wrong_is_quoted_to_its_owner_alone(
     browser: Browser, new_browser: Callable[..., Browser]
 ) -> None:

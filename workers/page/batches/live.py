@@ -15,8 +15,6 @@ from starlette.responses import Response, StreamingResponse
 from tasks.api_keys.sessions import session_of
 from tasks.batch_api.errors import NotFound
 from tasks.store.api import batches as api_batches
-from tasks.store.health.redis_refusals import A_WORKER
-from tasks.store.health.silent_redis import ASK_OPERATOR
 from tasks.store.page import request_facts
 from tasks.store.page.course import Course
 from workers.page.batches import view
@@ -25,6 +23,7 @@ from workers.page.html import HEADERS, text
 from workers.page.visit import Visit
 from workers.views.familiarity import familiarity_of, unfamiliar_text, unfamiliar_warning
 from workers.views.health import has_advice, health_lines, lasts
+from workers.views.redaction import for_key
 
 POLL_S = 1.0
 #: a line that proxies take for life, where nothing changes
@@ -53,20 +52,14 @@ def parts_of(visit: Visit, shown: BatchView) -> dict[str, Any]:
 
 def _troubles(visit: Visit, shown: BatchView) -> list[str]:
     """Return what holds the batch up, and what to do; of models that its key may not use, nothing."""
-    state, models = shown.progress, visit.key.models
-    if state is None:
+    if shown.progress is None:
         return []
-    paused = tuple(one for one in state.paused if models is None or one.model in models)
-    waits = tuple(one for one in state.waits if models is None or one.model in {None, *models})
+    state = for_key(shown.progress, visit.key)
     # A table of the page has all of them.
     errors = tuple(one for one in state.errors if has_advice(one) and lasts(one, state))
-    silent = state.silent_redis if visit.key.is_operator else state.silent_redis and ASK_OPERATOR
-    refused = state.refused_workers if visit.key.is_operator else state.refused_workers and (A_WORKER,)
-    state = replace(state, refused_workers=refused)
-    paused = () if state.finished else paused
-    shown_state = replace(state, paused=paused, errors=errors, silent_redis=silent, waits=waits)
+    state = replace(state, paused=() if state.finished else state.paused, errors=errors)
     # Of others' batches the page has no buttons.
-    return health_lines(shown_state, "page" if shown.is_own else "command")
+    return health_lines(state, "page" if shown.is_own else "command")
 
 
 def _unlike(shown: BatchView) -> tuple[str, str]:
