@@ -21,7 +21,7 @@ from workers.page.batches import view
 from workers.page.batches.view import BatchView
 from workers.page.html import HEADERS, text
 from workers.page.visit import Visit
-from workers.views.familiarity import familiarity_of, unfamiliar_text, unfamiliar_warning
+from workers.views.familiarity import familiarity_of, unfamiliar_texts
 from workers.views.health import has_advice, health_lines, lasts
 from workers.views.redaction import for_key
 
@@ -42,9 +42,10 @@ async def batch_events(visit: Visit) -> Response:
 
 def parts_of(visit: Visit, shown: BatchView) -> dict[str, Any]:
     """Return what the templates of the page's changing parts need besides the batch."""
+    familiarity = familiarity_of(shown.progress) if shown.progress else None
     return {
         "troubles": _troubles(visit, shown),
-        "unlike": _unlike(shown),
+        "unlike": unfamiliar_texts(familiarity, shown.id),
         "examples": _examples(visit, shown),
         "course": _course(shown.figures.course),
     }
@@ -60,14 +61,6 @@ def _troubles(visit: Visit, shown: BatchView) -> list[str]:
     state = replace(state, paused=() if state.finished else state.paused, errors=errors)
     # Of others' batches the page has no buttons.
     return health_lines(state, "page" if shown.is_own else "command")
-
-
-def _unlike(shown: BatchView) -> tuple[str, str]:
-    """Return how many prompts are unlike the labels, and the same with what to do if they are many."""
-    if shown.progress is None:
-        return "", ""
-    found = familiarity_of(shown.progress)
-    return unfamiliar_text(found), unfamiliar_warning(found, shown.progress.batch_id)
 
 
 def _examples(visit: Visit, shown: BatchView) -> dict[str, str]:
