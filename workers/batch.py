@@ -155,8 +155,10 @@ class Batch:
             UsageError: The batch still runs, is a run of judges, has a model without the price that a budget
                 needs, or has used up its budget and no other is given.
         """
-        self.told.begin_again()
-        return self._backend.retry(self.id, budget_of(budget))
+        asked_at = time.monotonic()
+        number = self._backend.retry(self.id, budget_of(budget))
+        self.told.begin_again(asked_at)
+        return number
 
     def delete_data(self) -> None:
         """Delete the batch's prompts and answers; its counts and costs stay.

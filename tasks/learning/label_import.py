@@ -17,7 +17,7 @@ from tasks.formats.inputs.file import InputFile, numbered_lines, open_input
 from tasks.formats.requests import InputLimits
 from tasks.store.engine import Store
 from tasks.store.learning import human_labels
-from tasks.store.learning.human_labels import HumanPreference
+from tasks.store.learning.human_labels import HumanPreference, LabelKey
 
 _SLICE = 1_000
 #: the value of the first model in a pair, by winner
@@ -53,11 +53,14 @@ def import_human(
         UsageError: The file cannot be read.
     """
     read = new = 0
+    given: dict[LabelKey, float] = {}  # what a dry run would have stored: a label may come again
     for part in _slices(_preferences(file, annotator, on_error, checks)):
         read += len(part)
         if dry_run:
             with store.read() as connection:
-                new += len(human_labels.changed(connection, part))
+                found = human_labels.changed(connection, part, given)
+            given |= {key: one.value for key, one in found.items()}
+            new += len(found)
         else:
             with store.write() as connection:
                 new += human_labels.add(connection, part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import BatchWithoutRequests, SettingsError, UnknownBatch
+from tasks.errors import BatchWithoutRequests, SettingsError, UnknownBatch, UsageError
 from tasks.store import batches
 from tasks.store.batch_progress import Progress, Rate
 from tasks.store.engine import Store
@@ -156,11 +157,19 @@ def test_after_a_retry_earlier_failures_are_no_news() -> None:
     with _recorded() as told:
         with progress_display(False, known) as show:
             show(ended, Rate(0.0, None))
-        known.begin_again()
+        known.begin_again(time.monotonic())
         with progress_display(False, known) as show:
             show(ended, Rate(0.0, None))
             show(replace(ended, errors=(replace(ended.errors[0], seconds_ago=0.0),)), Rate(0.0, None))
     assert len(told) == 2
+
+
+def test_a_retry_that_is_refused_makes_nothing_news(waybill: Waybill) -> None:
+    batch = waybill.submit(["a"])
+    assert batch.told.is_new("told")
+    with pytest.raises(UsageError):
+        batch.retry()
+    assert not batch.told.is_new("told")
 
 
 def test_without_workers_that_call_models_nothing_is_said_of_their_tries() -> None:

@@ -110,21 +110,22 @@ def import_(
                 annotator=annotator,
                 on_error=lambda line, reason: bad.add(InputError(line, INVALID_LABEL, reason, None)),
                 checks=checks,
-                dry_run=True,
+                dry_run=dry_run or not force,
             )
         warn(checks.warnings(known=known))
-        counts = f"{counted(read, 'label')} read, {new} of them new" + _bad_lines(bad.count)
-        if next(checks.mistakes(known=known), None) and not force:
-            info(f"{counts}; nothing is imported: put right what the warnings say, or import it with --force")
+        if not force and next(checks.mistakes(known=known), None):
+            advice = "put right what the warnings say, or import it with --force"
+            info(f"{_counts(read, new, bad.count)}; nothing is imported: {advice}")
             raise typer.Exit(ExitCode.ERROR)
-        if not dry_run:
+        if not force and not dry_run:
             read, new = label_import.import_human(store, file, annotator=annotator)
-    info(f"{counts}; nothing is stored (--dry-run)" if dry_run else counts)
+    info(_counts(read, new, bad.count) + ("; nothing is stored (--dry-run)" if dry_run else ""))
     raise typer.Exit(ExitCode.SOME_FAILED if bad.count else ExitCode.DONE)
 
 
-def _bad_lines(number: int) -> str:
-    return f"; {counted(number, 'bad line')}" if number else ""
+def _counts(read: int, new: int, bad: int) -> str:
+    bad_lines = f"; {counted(bad, 'bad line')}" if bad else ""
+    return f"{counted(read, 'label')} read, {new:,} of them new{bad_lines}"
 
 
 @app.command("delete")

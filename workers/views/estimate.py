@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from tasks.submission.estimate_values import Estimate, ModelEstimate
-from workers.views.familiarity import unfamiliar_text, unfamiliar_warning
+from workers.views.familiarity import unfamiliar_texts
 from workers.views.parameters import dropped_texts
 
 
@@ -52,8 +52,8 @@ def estimate_table(estimate: Estimate) -> RenderableType:
 def _unfamiliar_texts(estimate: Estimate) -> list[str]:
     """Return a line on the prompts unlike the labels, with what to do if they are many."""
     familiarity = estimate.mix.familiarity if estimate.mix else None
-    text = unfamiliar_warning(familiarity, "FILE") or unfamiliar_text(familiarity)
-    return [text] if text else []
+    text, warning = unfamiliar_texts(familiarity, "FILE")
+    return [warning or text] if text else []
 
 
 def _score_texts(estimate: Estimate) -> list[str]:

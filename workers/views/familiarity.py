@@ -26,6 +26,11 @@ def unfamiliar_warning(found: Familiarity | None, source: str) -> str:
     return f"{unfamiliar_text(found)}: `waybill collect {source} --by novelty` asks for labels of them"
 
 
+def unfamiliar_texts(found: Familiarity | None, source: str) -> tuple[str, str]:
+    """Return how many prompts are unlike the labels, and the same with what to do if they are many."""
+    return unfamiliar_text(found), unfamiliar_warning(found, source)
+
+
 def familiarity_of(state: Progress) -> Familiarity | None:
     """Return the prompts of a batch like and unlike the labels; None where no router measured them."""
     return Familiarity(state.familiar, state.unfamiliar) if state.unfamiliar_share is not None else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 from tasks.providers.errors import ErrorKind
 from tasks.store.batch_progress import PausedModel, Progress
 from tasks.store.batches import PYTHON
@@ -12,6 +14,8 @@ from tasks.store.health.redis_refusals import refused_text
 from tasks.store.health.silent_redis import silent_text
 from tasks.store.health.waits import MOST, Wait
 
+#: who is told: somebody at a terminal, who holds a `Batch`, or who looks at its page
+Reader: TypeAlias = Literal["command", "python", "page"]
 #: an error that is older than this is past, while the batch runs
 RECENT_S = 300.0
 _ADVICE = {
@@ -29,23 +33,17 @@ _PASSING = ("connection", "timeout")
 _MANY_TRIES = 3
 
 
-def health_lines(state: Progress, *, cancel: str | None = None, in_python: bool = False) -> list[str]:
-    """Return a line for each thing that holds up a batch now; of one that has ended, all errors of calls.
-
-    Args:
-        state: The batch.
-        cancel: What ends it by hand; None: the command, or the method of the Python API.
-        in_python: Whether it is said to somebody who holds a `Batch`.
-    """
+def health_lines(state: Progress, reader: Reader = "command") -> list[str]:
+    """Return a line for each thing that holds up a batch now; of one that has ended, all errors of calls."""
     missing = missing_text(state.missing_roles, lacks_stack=state.lacks_stack)
     waiting_for = {one.model for one in state.waits}
     return [
-        *([broken_off_text(state, in_python=in_python)] if state.interrupted else []),
+        *([broken_off_text(state, reader)] if state.interrupted else []),
         *([missing] if missing else []),
         *([silent_text(state.silent_redis)] if state.silent_redis and state.waiting else []),
         *([refused_text(state.refused_workers)] if state.refused_workers else []),
         # Without a worker that calls models, requests wait for it alone, whatever they waited for before.
-        *([] if _nobody_calls(state) else wait_lines(state, cancel=_cancel(state, cancel, in_python))),
+        *([] if _nobody_calls(state) else wait_lines(state, reader)),
         *(paused_text(one) for one in state.paused if one.model not in waiting_for),
         *(error_text(one) for one in state.errors if state.finished or one.seconds_ago < RECENT_S),
     ]
@@ -55,29 +53,30 @@ def _nobody_calls(state: Progress) -> bool:
     return DISPATCH in state.missing_roles
 
 
-def _cancel(state: Progress, cancel: str | None, in_python: bool) -> str:
-    return cancel or ("`batch.cancel()`" if in_python else f"`waybill cancel {state.batch_id}`")
+def action(name: Literal["cancel", "resume", "status"], state: Progress, reader: Reader) -> str:
+    """Return how a reader does something to a batch: the command, the method, or the button."""
+    if reader == "page":
+        return name.capitalize()
+    return f"`batch.{name}()`" if reader == "python" else f"`waybill {name} {state.batch_id}`"
 
 
-def broken_off_text(state: Progress, *, in_python: bool = False) -> str:
+def broken_off_text(state: Progress, reader: Reader = "command") -> str:
     """Return that a submission was interrupted, what its batch holds, and what can be done."""
     called = "nothing of it is called yet" if state.held else "they are worked on"
     lines = state.total + state.invalid
     again = f" --resume {state.batch_id}" if state.source != PYTHON else f"(…, resume={state.batch_id!r})"
-    resume, cancel = f"waybill resume {state.batch_id}", "waybill cancel"
-    if in_python:
-        resume, cancel = "batch.resume()", "batch.cancel()"
+    resume, cancel = action("resume", state, reader), action("cancel", state, reader)
     return (
         f"its submission was interrupted after {lines:,} lines; {called}: `submit{again}` sends the rest, "
-        f"`{resume}` goes on with these lines, `{cancel}` ends it"
+        f"{resume} goes on with these lines, {cancel} ends it"
     )
 
 
-def wait_lines(state: Progress, *, cancel: str) -> list[str]:
+def wait_lines(state: Progress, reader: Reader) -> list[str]:
     """Return what the open requests of a batch wait for; the last line says how not to wait any longer."""
     lines = [wait_text(one) for one in state.waits]
     if any(one.reason != "rate" for one in state.waits):
-        lines[-1] += f"; {cancel} ends the batch with the answers so far"
+        lines[-1] += f"; {action('cancel', state, reader)} ends the batch with the answers so far"
     return lines
 
 
@@ -127,13 +126,17 @@ def lasts(error: ModelError, state: Progress) -> bool:
     """
     if state.finished:
         return state.failed > state.budget_stops
-    if error.code in _ADVICE and error.code not in _PASSING:
-        return True
-    return any(one.model == error.model and one.tries >= _MANY_TRIES for one in state.waits)
+    tries = [one.tries for one in state.waits if one.model == error.model]
+    return needs_care(error) or max(tries, default=0) >= _MANY_TRIES
 
 
 def needs_care(error: ModelError) -> bool:
     """Return whether somebody must see to what such calls fail with: it does not pass by itself."""
+    return has_advice(error) and error.code not in _PASSING
+
+
+def has_advice(error: ModelError) -> bool:
+    """Return whether there is something to check where such calls go on failing."""
     return error.code in _ADVICE
 
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tasks.store.batch_progress import Progress, Rate
-from workers.views.health import health_lines
+from workers.views.health import Reader, action, health_lines
 from workers.views.status import cost, duration, percent, status_text, to_come
 
 #: the most lines about what holds the batch up: the view must fit a screen of 24 lines
@@ -16,7 +16,7 @@ MAX_HELD_UP = 5
 BAR_WIDTH = 70
 
 
-def live_view(state: Progress, rate: Rate) -> RenderableType:
+def live_view(state: Progress, rate: Rate, reader: Reader = "command") -> RenderableType:
     """Return a progress bar and below it the calls, the pace, the money and the stages."""
     return Group(
         Text.assemble((state.batch_id, "bold"), f"  {status_text(state)}"),
@@ -30,7 +30,7 @@ def live_view(state: Progress, rate: Rate) -> RenderableType:
         Text(f"{rate.per_second:,.1f}/s{_left(state, rate)}{to_come(state)}"),
         Text(cost(state)),
         Text(f"embedded {state.embedded:,}{_from_cache(state)}, routed {state.routed:,}", style="dim"),
-        *_held_up(state),
+        *_held_up(state, reader),
     )
 
 
@@ -48,9 +48,9 @@ def _from_cache(state: Progress) -> str:
     return f" ({state.cache_hits:,} of them embedded before)" if state.cache_hits else ""
 
 
-def _held_up(state: Progress) -> list[Text]:
-    lines = health_lines(state)
+def _held_up(state: Progress, reader: Reader) -> list[Text]:
+    lines = health_lines(state, reader)
     if len(lines) > MAX_HELD_UP:
         rest = len(lines) - MAX_HELD_UP
-        lines = [*lines[:MAX_HELD_UP], f"and {rest} more: `waybill status {state.batch_id}`"]
+        lines = [*lines[:MAX_HELD_UP], f"and {rest} more: {action('status', state, reader)}"]
     return [Text(line, style="yellow") for line in lines]

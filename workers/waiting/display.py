@@ -73,4 +73,4 @@ def _live_display(console: Console) -> Iterator[Show]:
     from workers.views.live import live_view
 
     with Live(console=console, refresh_per_second=8) as live:
-        yield lambda state, rate: live.update(live_view(state, rate))
+        yield lambda state, rate: live.update(live_view(state, rate, "python"))

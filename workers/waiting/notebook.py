@@ -33,7 +33,7 @@ def notebook_display() -> Iterator[Show]:
         bar.max, bar.value = max(1, state.total), state.done
         if state.finished:
             bar.bar_style = "warning" if state.failed or state.cancelled else "success"
-        held_up = "".join(f"<br>{escape(line)}" for line in health_lines(state, in_python=True))
+        held_up = "".join(f"<br>{escape(line)}" for line in health_lines(state, "python"))
         text.value = f"{escape(progress_line(state, rate))}{held_up}"
 
     yield show
@@ -48,6 +48,6 @@ def lines(write: Callable[[str], None]) -> Show:
         now = time.monotonic()
         if state.finished or written_at is None or now - written_at >= LINE_INTERVAL_S:
             written_at = now
-            write("\n  ".join([progress_line(state, rate), *health_lines(state, in_python=True)]))
+            write("\n  ".join([progress_line(state, rate), *health_lines(state, "python")]))
 
     return show

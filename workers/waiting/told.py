@@ -13,10 +13,10 @@ class Told:
         self._known: set[Hashable] = set()
         self._began: float | None = None
 
-    def begin_again(self) -> None:
-        """Forget it all: what failed is sent again, and errors from before are no news."""
+    def begin_again(self, began: float) -> None:
+        """Forget it all: what failed is sent again since `began` (monotonic); earlier errors are no news."""
         self._known.clear()
-        self._began = time.monotonic()
+        self._began = began
 
     def is_past(self, seconds_ago: float) -> bool:
         """Return whether something so long ago was before what failed was sent again."""

@@ -69,7 +69,7 @@ def going_on(batch_id: str) -> Iterator[None]:
 def _broken_off_text(state: Progress) -> str:
     from workers.views.health import broken_off_text
 
-    return f"{state.batch_id}: {broken_off_text(state, in_python=True)}"
+    return f"{state.batch_id}: {broken_off_text(state, 'python')}"
 
 
 def _timeout_text(state: Progress) -> str:
@@ -77,6 +77,6 @@ def _timeout_text(state: Progress) -> str:
 
     text = f"{state.batch_id} is {state.state}: {state.done:,} of {state.total:,} done"
     paused = ["`batch.resume()` lets it go on"] if state.is_paused else []
-    lines = health_lines(state, in_python=True)
+    lines = health_lines(state, "python")
     more = [f"and {len(lines) - _SHOWN} more (`batch.status()`)"] if len(lines) > _SHOWN else []
     return "; ".join([text, *paused, *lines[:_SHOWN], *more])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, tuple_
@@ -64,11 +65,22 @@ def add(connection: Connection, preferences: Sequence[HumanPreference]) -> int:
 
 
 def changed(
-    connection: Connection, preferences: Sequence[HumanPreference]
+    connection: Connection,
+    preferences: Sequence[HumanPreference],
+    given: Mapping[LabelKey, float] = MappingProxyType({}),
 ) -> dict[LabelKey, HumanPreference]:
-    """Return the latest of these preferences on each pair, if the store does not hold it with this value."""
+    """Return the latest of these preferences on each pair, if the store does not hold it with this value.
+
+    Args:
+        connection: An open transaction.
+        preferences: The preferences.
+        given: Values that count as stored already.
+    """
     latest = {_key(one): one for one in preferences}
-    values = _stored_values(connection, list(latest))
+    values = {
+        **_stored_values(connection, list(latest)),
+        **{key: given[key] for key in latest if key in given},
+    }
     return {key: one for key, one in latest.items() if values.get(key) != one.value}
 
 

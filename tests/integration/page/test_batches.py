@@ -15,10 +15,11 @@ from tasks.store.api import audit
 from tasks.store.api import batches as api_batches
 from tasks.store.api.tables import api_batch
 from tasks.store.engine import Store
-from tasks.store.health import model_errors
+from tasks.store.health import model_errors, senders, workers
 from tasks.store.health.model_errors import FailedCalls
 from tasks.store.progress import list_batches, snapshot
 from tasks.store.routers import drift
+from tasks.store.values import Requeue
 from tests.support import store_builders
 from tests.support.api import chat_line
 from tests.support.page import Browser
@@ -127,6 +128,50 @@ def test_an_operator_sees_the_counts_of_all_and_changes_nothing_of_others(
     assert operator.send(f"/batches/{of_command}/cancel").status_code == 303
     assert _status(store, of_command) == "cancelled"
     assert _status(store, theirs) == "in_progress"
+
+
+def test_a_batch_whose_submission_was_interrupted_names_the_buttons_of_its_page(
+    new_browser: Callable[..., Browser], store: Store
+) -> None:
+    with store.write() as connection:
+        batch_id = batches.create(connection, source="test", options=store_builders.OPTIONS, budget=None)[
+            "id"
+        ]
+        senders.beat(connection, batch_id)
+        senders.gone(connection, batch_id)
+    page = new_browser("operator", is_operator=True).shown(f"/batches/{batch_id}")
+    assert "Resume goes on with these lines, Cancel ends it" in page
+    assert "<button>Resume</button>" in page
+
+
+def test_what_can_be_done_to_a_batch_of_another_key_is_the_command_s(
+    browser: Browser, new_browser: Callable[..., Browser], store: Store
+) -> None:
+    theirs = _submitted(browser)
+    number = _number(store, theirs)
+    calls = store_builders.held(store, number)
+    store_builders.reserve(store, calls)
+    store_builders.settle(store, calls, next=Requeue(100.0), cost=0)
+    with store.write() as connection:
+        workers.beat(connection, "dispatch@h", role="dispatch", queues=("dispatch.small",))
+        model_errors.add(connection, [FailedCalls(number, "small", "server_error", 3, "server_error (500)")])
+    operator = new_browser("operator", is_operator=True)
+    assert "Cancel ends the batch" in browser.shown(f"/batches/{theirs}")
+    assert f"`waybill cancel {theirs}` ends the batch" in operator.shown(f"/batches/{theirs}")
+
+
+@pytest.mark.parametrize(("is_operator", "who"), [(False, "a worker"), (True, "route@h")])
+def test_which_worker_redis_refuses_is_said_to_operators_on_the_page_and_in_the_api(
+    new_browser: Callable[..., Browser], store: Store, is_operator: bool, who: str
+) -> None:
+    browser = new_browser(is_operator=is_operator)
+    mine = _submitted(browser)
+    with store.write() as connection:
+        workers.beat(connection, "route@h", role="route", queues=("route",), is_refused=True)
+    assert f"Redis refuses {who}: " in browser.shown(f"/batches/{mine}")
+    headers = {"authorization": f"Bearer {browser.key_text}"}
+    told = browser.get(f"/v1/batches/{mine}/progress", headers=headers).json()
+    assert told["progress"]["refused_workers"] == [who]
 
 
 def test_what_a_file_says_that_is_wrong_is_quoted_to_its_owner_alone(
@@ -273,11 +318,12 @@ def test_failed_calls_are_listed_and_those_that_somebody_must_see_to_are_warned_
     failed = [
         FailedCalls(number, "small", "rate_limit", 7, "rate_limit (429)"),
         FailedCalls(number, "small", "authentication", 1, "authentication (401)"),
+        FailedCalls(number, "small", "timeout", 1, "timeout"),
     ]
     with store.write() as connection:
         model_errors.add(connection, failed)
     shown = browser.shown(f"/batches/{batch}")
     assert '<td>rate_limit (429)</td><td class="number">7</td>' in shown
     warnings = re.findall(r'<p class="warning">([^<]*)</p>', shown)
-    assert [line for line in warnings if "rate_limit" in line] == []
+    assert [line for line in warnings if "rate_limit" in line or "timeout" in line] == []
     assert [line for line in warnings if "authentication" in line and "check its key" in line] != []

@@ -10,7 +10,7 @@ import ipywidgets
 import pytest
 import rich.console
 
-from tasks.store.batch_progress import Rate
+from tasks.store.batch_progress import PausedModel, Rate
 from tests.support.progress import DONE
 from workers.waiting import notebook
 from workers.waiting.display import progress_display
@@ -83,3 +83,17 @@ def test_a_notebook_is_known_and_may_be_told_to_show_nothing(
     with progress_display(False) as show:
         show(DONE, RATE)
     assert len(shown) == 1
+
+
+def test_a_terminal_of_python_is_told_methods_and_no_commands(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.setattr(rich.console.Console, "is_terminal", True)
+    paused = tuple(PausedModel(name, "invalid key", 3.0) for name in "abcdef")
+    with progress_display(True) as show:
+        show(replace(HALF, sending=False, paused=paused), RATE)
+    shown = capsys.readouterr().err
+    assert "`batch.resume()` goes on with these lines, `batch.cancel()` ends it" in shown
+    assert "and 3 more: `batch.status()`" in shown
+    assert "waybill" not in shown.replace("`waybill worker", "")

@@ -15,16 +15,15 @@ from starlette.responses import Response, StreamingResponse
 from tasks.api_keys.sessions import session_of
 from tasks.batch_api.errors import NotFound
 from tasks.store.api import batches as api_batches
-from tasks.store.health.redis_refusals import A_WORKER
-from tasks.store.health.silent_redis import ASK_OPERATOR
 from tasks.store.page import request_facts
 from tasks.store.page.course import Course
 from workers.page.batches import view
 from workers.page.batches.view import BatchView
 from workers.page.html import HEADERS, text
 from workers.page.visit import Visit
-from workers.views.familiarity import familiarity_of, unfamiliar_text, unfamiliar_warning
-from workers.views.health import health_lines, needs_care
+from workers.views.familiarity import familiarity_of, unfamiliar_texts
+from workers.views.health import has_advice, health_lines, lasts
+from workers.views.redaction import for_key
 
 POLL_S = 1.0
 #: a line that proxies take for life, where nothing changes
@@ -43,9 +42,10 @@ async def batch_events(visit: Visit) -> Response:
 
 def parts_of(visit: Visit, shown: BatchView) -> dict[str, Any]:
     """Return what the templates of the page's changing parts need besides the batch."""
+    familiarity = familiarity_of(shown.progress) if shown.progress else None
     return {
         "troubles": _troubles(visit, shown),
-        "unlike": _unlike(shown),
+        "unlike": unfamiliar_texts(familiarity, shown.id),
         "examples": _examples(visit, shown),
         "course": _course(shown.figures.course),
     }
@@ -53,26 +53,14 @@ def parts_of(visit: Visit, shown: BatchView) -> dict[str, Any]:
 
 def _troubles(visit: Visit, shown: BatchView) -> list[str]:
     """Return what holds the batch up, and what to do; of models that its key may not use, nothing."""
-    state, models = shown.progress, visit.key.models
-    if state is None:
-        return []
-    paused = tuple(one for one in state.paused if models is None or one.model in models)
-    waits = tuple(one for one in state.waits if models is None or one.model in {None, *models})
-    errors = tuple(one for one in state.errors if needs_care(one))  # a table of the page has all of them
-    silent = state.silent_redis if visit.key.is_operator else state.silent_redis and ASK_OPERATOR
-    refused = state.refused_workers if visit.key.is_operator else state.refused_workers and (A_WORKER,)
-    state = replace(state, refused_workers=refused)
-    paused = () if state.finished else paused
-    shown_state = replace(state, paused=paused, errors=errors, silent_redis=silent, waits=waits)
-    return health_lines(shown_state, cancel="Cancel")
-
-
-def _unlike(shown: BatchView) -> tuple[str, str]:
-    """Return how many prompts are unlike the labels, and the same with what to do if they are many."""
     if shown.progress is None:
-        return "", ""
-    found = familiarity_of(shown.progress)
-    return unfamiliar_text(found), unfamiliar_warning(found, shown.progress.batch_id)
+        return []
+    state = for_key(shown.progress, visit.key)
+    # A table of the page has all of them.
+    errors = tuple(one for one in state.errors if has_advice(one) and lasts(one, state))
+    state = replace(state, paused=() if state.finished else state.paused, errors=errors)
+    # Of others' batches the page has no buttons.
+    return health_lines(state, "page" if shown.is_own else "command")
 
 
 def _examples(visit: Visit, shown: BatchView) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""the page of operations."""
+"""The page of operations."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from workers.api.files.handlers import PURPOSES, keep_file
 from workers.api.files.multipart import read_form
 from workers.api.files.quota import refuse_announced
 from workers.page.visit import FORM_HEADER, FORM_TOKEN, Visit, refuse_foreign_form
-from workers.views.familiarity import unfamiliar_text, unfamiliar_warning
+from workers.views.familiarity import unfamiliar_texts
 
 #: the fields of the form that are options of the batch as they stand
 _OPTIONS = ("waybill_budget_usd", "waybill_deadline", "waybill_policy", "waybill_priority", "waybill_models")
@@ -80,14 +80,14 @@ async def show_estimate(visit: Visit) -> Response:
     estimate = await ask(
         visit.request, "workers.api.estimates.estimator", asked, turn=visit.context.loading.of(visit.key.id)
     )
-    return visit.page("estimate.html", estimate=estimate, unlike=_unlike(estimate))
+    return visit.page(
+        "estimate.html", estimate=estimate, unlike=unfamiliar_texts(_familiarity(estimate), "FILE")
+    )
 
 
-def _unlike(estimate: Mapping[str, Any]) -> tuple[str, str]:
-    """Return how many prompts are unlike the labels, and the same with what to do if they are many."""
+def _familiarity(estimate: Mapping[str, Any]) -> Familiarity | None:
     known = (estimate.get("mix") or {}).get("familiarity")
-    found = Familiarity(known["familiar"], known["unfamiliar"]) if known else None
-    return unfamiliar_text(found), unfamiliar_warning(found, "FILE")
+    return Familiarity(known["familiar"], known["unfamiliar"]) if known else None
 
 
 def submit(visit: Visit) -> Response:

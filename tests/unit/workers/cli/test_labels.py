@@ -51,6 +51,20 @@ def test_an_import_with_a_probable_mistake_is_held_until_it_is_forced(
     assert "21 labels read, 0 of them new" in waybill(*asked, "--force", "--dry-run", cwd=tmp_path).stderr
 
 
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_a_label_that_comes_again_in_a_long_file_is_new_once_also_in_a_dry_run(
+    tmp_path: Path, force: tuple[str, ...]
+) -> None:
+    prompts = ["again" if n in (0, 1_200, 2_400) else f"Add {n}" for n in range(2_500)]
+    rows = [{"prompt": prompt, "scores": {"small": 1, "large": 0}} for prompt in prompts]
+    (tmp_path / "people.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    asked, counts = ("labels", "import", "people.jsonl", *force), "2,500 labels read, 2,498 of them new"
+    tried = waybill(*asked, "--dry-run", cwd=tmp_path)
+    assert tried.stderr.splitlines()[-1] == f"{counts}; nothing is stored (--dry-run)"
+    assert waybill(*asked, cwd=tmp_path).stderr.splitlines()[-1] == counts
+    assert len(waybill("labels", "export", cwd=tmp_path).stdout.splitlines()) == 2_498
+
+
 def test_everybody_may_have_a_scale_of_their_own(tmp_path: Path) -> None:
     scales = {"ann": 1, "bob": 100}
     rows = [

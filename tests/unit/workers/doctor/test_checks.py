@@ -239,6 +239,7 @@ def test_models_that_are_paused_or_fail_for_their_key_are_failures(
     with store.write() as connection:
         paused_models.pause(connection, "bad", reason="authentication (401)", seconds=3_600)
         failed = [("bad", "authentication"), ("keyless", "missing_key"), ("slow", "server_error")]
+        failed += [("late", "timeout"), ("away", "connection")]
         model_errors.add(connection, [FailedCalls(1, name, code, 3, code) for name, code in failed])
     store.close()
     found = [one for one in checks.run_checks(settings) if one.name == "models" and one.level is Level.FAIL]
