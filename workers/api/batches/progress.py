@@ -8,13 +8,12 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping
 from starlette.responses import JSONResponse, Response
 
-from tasks.store.health.redis_refusals import A_WORKER
-from tasks.store.health.silent_redis import ASK_OPERATOR
 from tasks.store.progress import snapshot
 from workers.api.batches.handlers import batch_of
 from workers.api.batches.objects import batch_object
 from workers.api.context import Call
 from workers.views.batch_report import read_exhausted
+from workers.views.owners import for_owner
 
 
 def batch_progress(call: Call) -> Response:
@@ -28,12 +27,6 @@ def batch_progress(call: Call) -> Response:
 def _progress(connection: Connection, call: Call, row: RowMapping) -> tuple[dict[str, Any] | None, str]:
     if row["run_no"] is None:
         return None, ""
-    state, models = snapshot(connection, row["id"], call.context.wait_rules), call.key.models
+    state = snapshot(connection, row["id"], call.context.wait_rules)
     exhausted, _ = read_exhausted(connection, state)
-    shown = asdict(state)
-    # Where Redis is, and whom it refuses, is for operators; of models that the key may not use, nothing.
-    shown["silent_redis"] = state.silent_redis and ASK_OPERATOR
-    shown["refused_workers"] = state.refused_workers and [A_WORKER]
-    for name in ("paused", "waits"):
-        shown[name] = [one for one in shown[name] if models is None or one["model"] in {None, *models}]
-    return shown, exhausted
+    return asdict(for_owner(state, call.key.models)), exhausted

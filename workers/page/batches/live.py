@@ -15,8 +15,6 @@ from starlette.responses import Response, StreamingResponse
 from tasks.api_keys.sessions import session_of
 from tasks.batch_api.errors import NotFound
 from tasks.store.api import batches as api_batches
-from tasks.store.health.redis_refusals import A_WORKER
-from tasks.store.health.silent_redis import ASK_OPERATOR
 from tasks.store.page import request_facts
 from tasks.store.page.course import Course
 from workers.page.batches import view
@@ -25,6 +23,7 @@ from workers.page.html import HEADERS, text
 from workers.page.visit import Visit
 from workers.views.familiarity import familiarity_of, unfamiliar_text, unfamiliar_warning
 from workers.views.health import health_lines, needs_care
+from workers.views.owners import for_owner
 
 POLL_S = 1.0
 #: a line that proxies take for life, where nothing changes
@@ -53,18 +52,12 @@ def parts_of(visit: Visit, shown: BatchView) -> dict[str, Any]:
 
 def _troubles(visit: Visit, shown: BatchView) -> list[str]:
     """Return what holds the batch up, and what to do; of models that its key may not use, nothing."""
-    state, models = shown.progress, visit.key.models
-    if state is None:
+    if shown.progress is None:
         return []
-    paused = tuple(one for one in state.paused if models is None or one.model in models)
-    waits = tuple(one for one in state.waits if models is None or one.model in {None, *models})
+    state = for_owner(shown.progress, visit.key.models, is_operator=visit.key.is_operator)
     errors = tuple(one for one in state.errors if needs_care(one))  # a table of the page has all of them
-    silent = state.silent_redis if visit.key.is_operator else state.silent_redis and ASK_OPERATOR
-    refused = state.refused_workers if visit.key.is_operator else state.refused_workers and (A_WORKER,)
-    state = replace(state, refused_workers=refused)
-    paused = () if state.finished else paused
-    shown_state = replace(state, paused=paused, errors=errors, silent_redis=silent, waits=waits)
-    return health_lines(shown_state, cancel="Cancel")
+    paused = () if state.finished else state.paused
+    return health_lines(replace(state, paused=paused, errors=errors), cancel="Cancel")
 
 
 def _unlike(shown: BatchView) -> tuple[str, str]:
