@@ -83,24 +83,6 @@ def test_whether_upkeep_runs_is_not_guessed_while_the_store_is_away(
     assert {"embed: none answers", "upkeep: unknown: the store does not answer"} <= said
 
 
-def test_a_worker_that_redis_refuses_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tasks.store.engine import Store
-    from tasks.store.health import workers
-    from tasks.store.schema import ensure_schema
-
-    monkeypatch.setattr(workers, "SILENT_S", 3_600.0)
-    monkeypatch.setattr(checks, "_embedder", lambda settings: ())
-    settings = configured(tmp_path)
-    store = Store(settings.store_url)
-    ensure_schema(store)
-    with store.write() as connection:
-        workers.beat(connection, "route@h-1", role="route", queues=["route"], is_refused=True)
-        workers.beat(connection, "route@h-2", role="route", queues=["route"])
-    store.close()
-    found = [one for one in checks.run_checks(settings) if one.name == "workers" and one.level is Level.FAIL]
-    assert [one.text.partition(":")[0] for one in found] == ["Redis refuses route@h-1"]
-
-
 def test_no_models_is_a_failure_that_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = findings(Settings(home=tmp_path), monkeypatch)
     assert found["models"].level is Level.FAIL
