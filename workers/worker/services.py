@@ -75,8 +75,9 @@ def check_redis(url: str, role: str, queues: Sequence[str] = ()) -> None:
         # Its own words: that a user or password is wrong, or a command not allowed; never a password.
         raise SettingsError(f"Redis at {shown} refuses this process: {error}; {_SEE}") from None
     except (redis.RedisError, OSError) as error:
-        # What Redis itself says, such as that it cannot save, names no password; other texts may.
-        why = error if isinstance(error, redis.ResponseError) else type(error).__name__
+        # Redis says itself that it cannot save; of a command that it does not know it repeats the password.
+        is_said = isinstance(error, redis.ResponseError)
+        why = str(error).partition(", with args")[0] if is_said else type(error).__name__
         raise NoAnswerError(f"Redis at {shown} does not answer ({why}); {_SEE}") from None
     if refused is not None:
         raise SettingsError(

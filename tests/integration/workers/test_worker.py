@@ -11,6 +11,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from redis import Redis
+from redis.exceptions import ResponseError
 from sqlalchemy import make_url, select
 
 from tasks.errors import SettingsError
@@ -149,6 +151,19 @@ def test_a_redis_that_cannot_save_is_tried_again_and_its_reason_is_said() -> Non
             check_redis(server.url, "route", ["route"])
         client.config_set("stop-writes-on-bgsave-error", "no")
         check_redis(server.url, "route", ["route"])
+
+
+def test_a_redis_that_repeats_the_login_as_unknown_is_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = ResponseError(f"unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `u`, `{SECRET}`, ")
+
+    def ping(_: Redis) -> None:
+        raise said
+
+    monkeypatch.setattr(Redis, "ping", ping)
+    with pytest.raises(NoAnswerError, match=r"does not answer \(unknown command `HELLO`\)"):
+        check_redis(f"redis://u:{SECRET}@127.0.0.1:{free_port()}/0", "route")
 
 
 def test_a_user_with_no_keys_but_those_that_kombu_uses_is_let_in() -> None:
