@@ -50,14 +50,12 @@ def names_of(option: str, value: object) -> tuple[str, ...]:
 
 
 def column_of(option: str, value: object) -> str | None:
-    """Return the name of a column as text: a data frame's may be a number, or a tuple of several levels.
+    """Return the name of a column as text; None names none.
 
     Raises:
         UsageError: It is the name of no column.
     """
-    if value is not None and (isinstance(value, bool) or not isinstance(value, str | int | tuple)):
-        raise UsageError(f"{option} is the name of a column, not a {type(value).__name__}")
-    return None if value is None else str(value)
+    return None if value is None else _column(option, value)
 
 
 def param_columns_of(value: object) -> tuple[str, ...] | None:
@@ -68,9 +66,17 @@ def param_columns_of(value: object) -> tuple[str, ...] | None:
     """
     if value is None or isinstance(value, str):
         return () if value in ("none", "") else None if value is None else (str(value),)
-    columns = value if isinstance(value, Iterable) else (value,)
-    names = tuple(str(column_of("param_columns", one)) for one in columns)
+    columns = value if isinstance(value, Iterable) and not isinstance(value, bytes) else (value,)
+    names = tuple(_column("param_columns", one) for one in columns)
     return () if names == ("none",) else names
+
+
+def _column(option: str, value: object) -> str:
+    """Return a name as text: a data frame's may be a number, a time, or a tuple of several levels."""
+    is_several = isinstance(value, Iterable) and not isinstance(value, str | tuple)
+    if value is None or isinstance(value, bool | bytes) or is_several:
+        raise UsageError(f"{option} is the name of a column, not a {type(value).__name__}")
+    return str(value)
 
 
 def routing_of(options: Mapping[str, Any]) -> dict[str, Any]:

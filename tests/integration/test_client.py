@@ -5,6 +5,7 @@ import json
 import math
 import sys
 import threading
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,23 @@ def test_a_data_frame_is_submitted_by_its_prompt_column_never_as_its_column_name
         with pytest.warns(UserWarning, match="columns that are not read: note"):
             batch = waybill.submit(frame, prompt_column="text", id_column="ticket", strict=True)
         assert batch.status().total == 2
+
+
+@pytest.mark.parametrize("label", [3, 1.5, datetime(2026, 11, 30)])
+def test_any_label_of_a_data_frame_names_its_column(waybill: Waybill, label: Any) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({label: ["a", "b"]})
+    assert waybill.submit(frame, prompt_column=frame.columns[0], route_only=True).status().total == 2
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"prompt_column": True}, {"prompt_column": b"ab"}, {"param_columns": b"ab"}, {"param_columns": [None]}],
+)
+def test_what_names_no_column_is_refused(waybill: Waybill, option: dict[str, Any]) -> None:
+    [name] = option
+    with pytest.raises(UsageError, match=f"{name} is the name of a column, not a"):
+        waybill.submit(["a"], **option)
 
 
 @pytest.mark.parametrize("column", [0, ("text", "de")])

@@ -88,6 +88,10 @@ class RedisServer:
         shutil.rmtree(self._directory / "appendonlydir", ignore_errors=True)
         self.start()
 
+    def remove_directory(self) -> None:
+        """Remove the server's files under it: it cannot save any more."""
+        shutil.rmtree(self._directory)
+
     def close(self) -> None:
         """Kill the server and remove its files."""
         self.kill()

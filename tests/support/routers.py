@@ -147,7 +147,7 @@ def explore_and_label(
 def promote_router(store: Store, settings: Settings, router: Router, folder: Path) -> str:
     """Save a router, register it and make it the champion; returns its version."""
     router.save(folder)
-    version = promotion.resolve(store, str(folder))
+    version = promotion.register(store, folder, source="a test")
     promotion.promote(store, settings, version)
     return version
 
@@ -155,7 +155,7 @@ def promote_router(store: Store, settings: Settings, router: Router, folder: Pat
 def start_canary(store: Store, router: Router, folder: Path, *, share: float) -> str:
     """Save a router, register it and make it the canary; returns its version."""
     router.save(folder)
-    version = promotion.resolve(store, str(folder))
+    version = promotion.register(store, folder, source="a test")
     with store.write() as connection:
         roles.start_canary(connection, version, share=share)
     return version

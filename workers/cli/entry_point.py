@@ -42,17 +42,25 @@ def error_message(error: Exception) -> str | None:
     return _service_down(error)
 
 
+#: the packages whose names are not their modules'
+_PACKAGES = {"faiss": "faiss-cpu", "opentelemetry": "opentelemetry-sdk", "ipython": "ipykernel"}
+
+
 def _package_with(module: str) -> str:
     """Return `waybill[extra]` with the first extra that has the module's package, such as api for uvicorn."""
+    import re
     from importlib.metadata import PackageNotFoundError, requires
 
-    package = module.partition(".")[0].replace("_", "-").lower()
+    name = module.partition(".")[0].replace("_", "-").lower()
     try:
         optional = [one for one in requires("waybill") or () if "extra ==" in one]
     except PackageNotFoundError:
         optional = []
-    found = [one.rpartition("==")[2].strip(" \"'") for one in optional if one.lower().startswith(package)]
-    return f"waybill[{found[0] if package and found else 'all'}]"
+    extra_of = {
+        re.split(r"[\[<>=!~; ]", one, maxsplit=1)[0].lower(): one.rpartition("==")[2].strip(" \"'")
+        for one in reversed(optional)
+    }
+    return f"waybill[{extra_of.get(_PACKAGES.get(name, name), 'all')}]"
 
 
 def _service_down(error: Exception) -> str | None:

@@ -10,6 +10,7 @@ from tasks.store.batch_progress import Progress
 from tasks.store.engine import Store
 from tasks.store.health import workers as store_workers
 from tasks.store.health.missing import missing_text
+from tasks.store.health.redis_refusals import refused_text
 from tasks.store.progress import list_batches
 from workers.doctor.finding import Finding, Level
 from workers.worker.run import Role
@@ -27,7 +28,7 @@ def workers(settings: Settings, *, store: bool, redis: bool) -> Iterator[Finding
         store: Whether the store can be reached.
         redis: Whether Redis can be reached.
     """
-    alive, waiting = _in_store(settings) if store else ({}, [])
+    alive, refused, waiting = _in_store(settings) if store else (Counter(), (), [])
     answering = _answering(settings) if redis else None
     # Without Redis, the store alone tells; a file at which nobody works needs a stack, which its check says.
     if redis or alive or (store and not settings.store_url.startswith("sqlite")):
@@ -37,6 +38,8 @@ def workers(settings: Settings, *, store: bool, redis: bool) -> Iterator[Finding
                 answering is not None and role is not Role.UPKEEP
             )  # which is no Celery worker
             yield _finding(role, number if is_known else None)
+    if refused:
+        yield Finding("workers", Level.FAIL, refused_text(refused))
     for state in waiting:
         yield Finding("workers", Level.FAIL, f"{state.batch_id}: {_missing(state)}")
 
@@ -58,13 +61,16 @@ def _finding(role: Role, number: int | None) -> Finding:
     return Finding("workers", Level.WARN, f"{role}: none answers", f"`waybill worker {role}`")
 
 
-def _in_store(settings: Settings) -> tuple[dict[str, int], list[Progress]]:
-    """Return the number of workers that are alive by role, and the batches that wait for a missing one."""
+def _in_store(settings: Settings) -> tuple[Counter[str], tuple[str, ...], list[Progress]]:
+    """Return how many workers are alive by role, those that Redis refuses, and the batches that lack one."""
     store = Store(settings.store_url)
     try:
         with store.read() as connection:
             newest = list_batches(connection, limit=_BATCHES, loop=True)
-            return store_workers.alive_by_role(connection), [one for one in newest if one.missing_roles]
+            alive = store_workers.alive(connection)
+            refused = tuple(one.name for one in alive if one.is_refused)
+            waiting = [one for one in newest if one.missing_roles]
+            return Counter(one.role for one in alive), refused, waiting
     finally:
         store.close()
 

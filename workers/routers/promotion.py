@@ -34,7 +34,12 @@ def register(store: Store, path: Path, *, source: str, comparison: Mapping[str, 
     Raises:
         ArtefactError: The directory holds no router, or a damaged one.
     """
-    router = Router.load(path)
+    return _register(store, Router.load(path), path, source=source, comparison=comparison)
+
+
+def _register(
+    store: Store, router: Router, path: Path, *, source: str, comparison: Mapping[str, Any] | None = None
+) -> str:
     files = artefact_files(path)
     figures = {**_version_record(router), "comparison": dict(comparison) if comparison else None}
     with store.write() as connection:
@@ -42,12 +47,12 @@ def register(store: Store, path: Path, *, source: str, comparison: Mapping[str, 
     return router.version
 
 
-def resolve(store: Store, name: str, settings: Settings | None = None) -> str:
+def resolve(store: Store, name: str, settings: Settings) -> str:
     """Return the version that a user means; a router named by its directory is stored first.
 
     Args:
         name: The first digits of a stored version, or a router's directory.
-        settings: Whose models a directory's router must know; None asks for none.
+        settings: Whose models a directory's router must know.
 
     Raises:
         UsageError: No stored version begins so, or several do; or the directory's router, which is then not
@@ -55,10 +60,9 @@ def resolve(store: Store, name: str, settings: Settings | None = None) -> str:
         ArtefactError: The directory holds no router, or a damaged one.
     """
     if Path(name).is_dir():
-        if settings is not None:
-            router = Router.load(Path(name))
-            _refuse_strangers(router.version, router.models, settings)
-        return register(store, Path(name), source=str(Path(name).absolute()))
+        router = Router.load(Path(name))
+        _refuse_strangers(router.version, router.models, settings)
+        return _register(store, router, Path(name), source=str(Path(name).absolute()))
     with store.read() as connection:
         try:
             return versions.find(connection, name).version

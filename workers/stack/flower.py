@@ -25,10 +25,9 @@ def run_flower(
     Raises:
         SettingsError: The settings name no Redis, or it refuses this process or does not answer.
     """
-    from workers.worker.heartbeat import WorkerName
     from workers.worker.services import await_redis
 
-    await_redis(settings.redis_url, WorkerName(process_name("flower"), "flower"), notify=notify)
+    await_redis(settings.redis_url, "flower", notify=notify)
     # Through the environment: every user of the machine can read a process's arguments.
     os.environ["FLOWER_BASIC_AUTH"] = basic_auth(settings, notify)
     import tasks.app

@@ -7,7 +7,7 @@ to start: it is tried again for a while.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tasks.connections.redis_url import shown_redis
 from tasks.errors import SettingsError
@@ -37,7 +37,7 @@ def open_services(
         SettingsError: One of them refuses it, or does not answer for `patience_s`; the message names it and
             holds no password.
     """
-    await_redis(settings.redis_url, worker, notify=notify, patience_s=patience_s)
+    await_redis(settings.redis_url, worker.role, worker.queues, notify=notify, patience_s=patience_s)
     store = Store(settings.store_url, is_worker=True)
     try:
         _until_answered(lambda: check_store(store), notify, patience_s)
@@ -48,34 +48,41 @@ def open_services(
 
 
 def await_redis(
-    url: str, worker: WorkerName, *, notify: Callable[[str], None], patience_s: float = PATIENCE_S
+    url: str,
+    role: str,
+    queues: Sequence[str] = (),
+    *,
+    notify: Callable[[str], None],
+    patience_s: float = PATIENCE_S,
 ) -> None:
     """Return once Redis has let this process in; raises SettingsError as `open_services`."""
-    _until_answered(lambda: check_redis(url, worker), notify, patience_s)
+    _until_answered(lambda: check_redis(url, role, queues), notify, patience_s)
 
 
-def check_redis(url: str, worker: WorkerName) -> None:
+def check_redis(url: str, role: str, queues: Sequence[str] = ()) -> None:
     """Raise SettingsError if Redis refuses this process, NoAnswerError if it does not answer."""
     import redis
 
     from tasks.connections import redis_clients
-    from workers.worker.redis_rights import refused_command
+    from workers.worker.redis_rights import REFUSALS, refused_command
 
     shown = shown_redis(url)
     try:
         with redis_clients.connect(url, timeout_s=_TIMEOUT_S) as client:
             client.ping()
-            refused = refused_command(client, worker.role, worker.queues)
-    except (redis.AuthenticationError, redis.ResponseError) as error:
+            refused = refused_command(client, role, queues)
+    except REFUSALS as error:
         # Its own words: that a user or password is wrong, or a command not allowed; never a password.
         raise SettingsError(f"Redis at {shown} refuses this process: {error}; {_SEE}") from None
     except (redis.RedisError, OSError) as error:
-        kind = type(error).__name__
-        raise NoAnswerError(f"Redis at {shown} does not answer ({kind}); {_SEE}") from None
+        # Redis says itself that it cannot save; of a command that it does not know it repeats the password.
+        is_said = isinstance(error, redis.ResponseError)
+        why = str(error).partition(", with args")[0] if is_said else type(error).__name__
+        raise NoAnswerError(f"Redis at {shown} does not answer ({why}); {_SEE}") from None
     if refused is not None:
         raise SettingsError(
             f"Redis at {shown} refuses this process: its user may not send `{refused}`, which the "
-            f"role {worker.role} needs; is it the user of another role? {_SEE[0].upper()}{_SEE[1:]}"
+            f"role {role} needs; is it the user of another role? {_SEE[0].upper()}{_SEE[1:]}"
         )
 
 

@@ -36,7 +36,8 @@ class Load:
 class AliveWorker:
     """A worker that is alive; the queues are those that it takes work from, and upkeep has none.
 
-    Its load is None where it does not tell: a worker of an earlier version, or not on Linux.
+    Its load is None where it does not tell: a worker of an earlier version, or not on Linux. `is_refused`:
+    its Redis user may not do what its role needs.
     """
 
     name: str
@@ -45,6 +46,7 @@ class AliveWorker:
     started_at: int
     memory_bytes: int | None = None
     cpu: float | None = None
+    is_refused: bool = False
 
 
 def beat(
@@ -85,7 +87,9 @@ def alive(connection: Connection) -> list[AliveWorker]:
     """Return the workers that are alive, by name."""
     rows = connection.execute(select(worker).where(is_alive()).order_by(worker.c.name))
     return [
-        AliveWorker(row.name, row.role, tuple(row.queues), row.started_at, row.memory_bytes, row.cpu)
+        AliveWorker(
+            row.name, row.role, tuple(row.queues), row.started_at, row.memory_bytes, row.cpu, row.is_refused
+        )
         for row in rows
     ]
 

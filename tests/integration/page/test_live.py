@@ -16,6 +16,7 @@ from tasks.api_keys.sessions import log_in
 from tasks.batch_api.ending import end_finished
 from tasks.store import batches
 from tasks.store.engine import Store
+from tasks.store.health import silent_redis, workers
 from tasks.store.page import figures
 from tests.support import store_builders
 from tests.support.page import Browser
@@ -55,6 +56,24 @@ def test_the_events_of_a_batch_end_where_the_visitor_may_not_see_it_any_more(
         return [part async for part in parts]
 
     assert asyncio.run(asyncio.wait_for(read(), 240)) == []
+
+
+def test_only_an_operator_learns_where_redis_is_silent_and_whom_it_refuses(
+    browser: Browser, new_browser: Callable[..., Browser], store: Store
+) -> None:
+    batch = _submitted(browser)
+    with store.write() as connection:
+        workers.beat(connection, "embed@h-1", role="embed", queues=["embed"], is_refused=True)
+        silent_redis.note_silent(connection, "redis://10.0.0.1:6379/0")
+    owns, operates = browser.shown(f"/batches/{batch}"), new_browser("ops", is_operator=True)
+    assert "Redis refuses a worker" in owns
+    assert "embed@h-1" not in owns
+    assert "Redis refuses embed@h-1" in operates.shown(f"/batches/{batch}")
+    answer = browser.get(
+        f"/v1/batches/{batch}/progress", headers={"authorization": f"Bearer {browser.key_text}"}
+    )
+    found = answer.json()["progress"]
+    assert (found["silent_redis"], found["refused_workers"]) == ("ask who runs Waybill", ["a worker"])
 
 
 def test_the_events_of_a_batch_end_with_it(browser: Browser, store: Store) -> None:

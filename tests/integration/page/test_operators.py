@@ -128,6 +128,14 @@ def test_the_old_address_of_operations_leads_to_the_new_one(operator: Browser) -
     assert (moved.status_code, moved.headers["location"]) == (308, "/operations")
 
 
+def test_operations_mark_the_worker_that_redis_refuses(operator: Browser, store: Store) -> None:
+    with store.write() as connection:
+        workers.beat(connection, "route@h-1", role="route", queues=["route"], is_refused=True)
+        workers.beat(connection, "route@h-2", role="route", queues=["route"])
+    rows = re.findall(r'<th scope="row">(route@.*?)</th>', operator.shown("/operations"))
+    assert ["Redis refuses it" in row for row in rows] == [True, False]
+
+
 def test_operations_show_workers_queues_and_what_keys_spend(operator: Browser, store: Store) -> None:
     assert "No worker was heard of" in operator.shown("/operations")
     with store.write() as connection:

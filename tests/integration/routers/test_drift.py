@@ -129,7 +129,7 @@ def test_canary_and_champion_each_record_their_drift(
     promote_router(store, context.settings, coder_and_writer, tmp_path / "router")
     other = replace(coder_and_writer, training={**coder_and_writer.training, "seed": 99})
     other.save(tmp_path / "other")
-    version = promotion.resolve(store, str(tmp_path / "other"))
+    version = promotion.register(store, tmp_path / "other", source="a test")
     with store.write() as connection:
         roles.start_canary(connection, version, share=0.5)
     batch_id = route_all(context, texts(400, CODE, POEM, seed=1))

@@ -32,7 +32,7 @@ def test_a_version_is_found_by_its_first_digits_if_they_are_clear(store: Store) 
             with pytest.raises(UsageError, match=words):
                 versions.find(connection, unclear)
     with pytest.raises(UsageError, match=r"no router in the store begins with 'c', and no directory"):
-        promotion.resolve(store, "c")
+        promotion.resolve(store, "c", Settings())
 
 
 def test_a_router_that_knows_no_model_of_the_settings_is_refused_and_not_stored(
@@ -44,6 +44,16 @@ def test_a_router_that_knows_no_model_of_the_settings_is_refused_and_not_stored(
         promotion.resolve(store, str(tmp_path / "router"), settings)
     with store.read() as connection:
         assert versions.list_versions(connection) == []
+
+
+def test_a_router_named_by_its_directory_is_loaded_once(
+    store: Store, coder_and_writer: Router, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coder_and_writer.save(tmp_path / "router")
+    loaded, load = list[Path](), Router.load
+    monkeypatch.setattr(promotion.Router, "load", lambda path: loaded.append(path) or load(path))
+    assert promotion.resolve(store, str(tmp_path / "router"), Settings()) == coder_and_writer.version
+    assert loaded == [tmp_path / "router"]
 
 
 def test_the_champion_before_comes_back_once(store: Store) -> None:

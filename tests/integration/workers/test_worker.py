@@ -11,6 +11,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from redis import Redis
+from redis.exceptions import ResponseError
 from sqlalchemy import make_url, select
 
 from tasks.errors import SettingsError
@@ -25,6 +27,7 @@ from tests.support.stores import PostgresServer
 from tests.support.waiting import wait_until
 from workers.worker import services
 from workers.worker.heartbeat import WorkerName
+from workers.worker.redis_rights import RightsCheck, refused_command
 from workers.worker.services import NoAnswerError, check_redis, open_services
 
 SECRET = "canary-password"
@@ -136,7 +139,60 @@ def test_what_does_not_answer_is_tried_again_and_said_once(
 
 def test_a_redis_that_asks_for_a_password_refuses_who_has_none(guarded_redis: RedisServer) -> None:
     with pytest.raises(SettingsError, match="refuses this process"):
-        check_redis(guarded_redis.url, WorkerName("route@h-1", "route"))
+        check_redis(guarded_redis.url, "route")
+
+
+def test_a_redis_that_cannot_save_is_tried_again_and_its_reason_is_said() -> None:
+    with RedisServer(options={"save": "3600 1"}) as server, server.client() as client:
+        server.remove_directory()
+        client.bgsave()
+        wait_until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err", timeout_s=240)
+        with pytest.raises(NoAnswerError, match=r"does not answer \(MISCONF"):
+            check_redis(server.url, "route", ["route"])
+        client.config_set("stop-writes-on-bgsave-error", "no")
+        check_redis(server.url, "route", ["route"])
+
+
+def test_a_redis_that_repeats_the_login_as_unknown_is_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = ResponseError(f"unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `u`, `{SECRET}`, ")
+
+    def ping(_: Redis) -> None:
+        raise said
+
+    monkeypatch.setattr(Redis, "ping", ping)
+    with pytest.raises(NoAnswerError, match=r"does not answer \(unknown command `HELLO`\)"):
+        check_redis(f"redis://u:{SECRET}@127.0.0.1:{free_port()}/0", "route")
+
+
+def test_a_user_with_no_keys_but_those_that_kombu_uses_is_let_in() -> None:
+    keys = ["~unacked", "~unacked_index", "~unacked_mutex", "~_kombu.binding.*", "~judge"]
+    with RedisServer() as server, server.client() as client:
+        client.execute_command("ACL", "SETUSER", "judge", "on", f">{SECRET}", *keys, "+@all")
+        check_redis(server.url.replace("//", f"//judge:{SECRET}@"), "judge", ["judge"])
+
+
+def test_the_question_for_rights_leaves_its_client_as_it_is() -> None:
+    with RedisServer() as server, server.client() as client:
+        assert refused_command(client, "judge", ["judge"]) is None
+        assert client.info()["loading"] == 0
+
+
+@pytest.mark.parametrize(
+    "change", [("SETUSER", "embed", "off"), ("SETUSER", "embed", "resetpass", ">new"), ("DELUSER", "embed")]
+)
+def test_a_running_worker_that_is_let_in_no_more_is_refused_until_it_is_again(
+    change: tuple[str, ...],
+) -> None:
+    with RedisServer() as server, server.client() as client:
+        rights = RightsCheck(_user_without_limits(server), "embed", ["embed"])
+        assert not rights.look()
+        client.execute_command("ACL", *change)
+        client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        assert rights.look()
+        _user_without_limits(server)
+        assert not rights.look()
 
 
 def _user_without_limits(server: RedisServer) -> str:

