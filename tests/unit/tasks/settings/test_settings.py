@@ -107,9 +107,9 @@ def test_a_cost_weight_or_a_budget_selects_the_policy_that_uses_it() -> None:
 
 
 def test_a_budget_policy_without_a_budget_is_refused() -> None:
-    with pytest.raises(SettingsError, match="budget_per_1000"):
+    with pytest.raises(SettingsError, match="needs budget_per_1000"):
         _load(MODEL + '[router]\npolicy = "budget"\n')
-    with pytest.raises(UsageError, match="needs a budget"):
+    with pytest.raises(UsageError, match="needs budget_per_1000"):
         RouterSettings().with_overrides(policy="budget")
     assert RouterSettings(budget_per_1000=1.0).with_overrides(policy="budget").budget_per_1000 == 1.0
 

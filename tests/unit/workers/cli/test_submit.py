@@ -144,7 +144,7 @@ def test_a_file_that_names_an_unknown_model_is_told_how_to_have_it_routed(home: 
             ("--budget-per-1000", "1", "--cost-weight", "0.1"),
             "is for the policy 'weighted': 'budget' does not use it",
         ),
-        (("--policy", "budget"), "--budget-per-1000"),
+        (("--policy", "budget"), "needs budget_per_1000"),
     ],
 )
 def test_a_number_that_its_policy_does_not_use_is_refused(
