@@ -52,7 +52,8 @@ class DirectProvider:
         reply = read_reply(
             exchange, deployment=deployment, request=body, latency_s=latency_s, endpoint=endpoint
         )
-        return replace(reply, dropped=tuple(sorted(unsent(deployment, body, endpoint))))
+        left_out = unsent(deployment, body, endpoint)
+        return replace(reply, dropped=tuple(sorted(left_out))) if left_out else reply
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -95,7 +96,10 @@ async def _post(route: _Route, data: bytes, exchange: Exchange) -> None:
 def _request(deployment: Deployment, body: Mapping[str, Any], endpoint: str) -> bytes:
     model = deployment.litellm_model.removeprefix(OPENAI_PREFIX)
     sent = {**chat_parameters(body, endpoint), **extra_parameters(deployment, body), "model": model}
-    return json.dumps(sent, separators=(",", ":")).encode()
+    return _ENCODER.encode(sent).encode()
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 @lru_cache(maxsize=1024)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, select
 
 from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.store.tables import request
@@ -27,20 +27,25 @@ _COLUMNS = (
 )
 
 
+def _in_chunk(*columns: ColumnElement[Any]) -> Select[Any]:
+    held = (request.c.chunk_id == bindparam("chunk_id"), request.c.state == "held")
+    return select(*columns).where(*held).order_by(request.c.id)
+
+
+# Built once: that takes longer than to run them, and every chunk needs them.
+_REQUESTS = _in_chunk(*_COLUMNS)
+_BODIES = _in_chunk(request.c.endpoint, request.c.body)
+
+
 def requests_of(connection: Connection, chunk_id: int) -> list[HeldRequest]:
     """Return the held requests of a chunk, in input order."""
-    return [_request_of(*row) for row in connection.execute(_in_chunk(chunk_id, *_COLUMNS)).tuples()]
+    return [_request_of(*row) for row in connection.execute(_REQUESTS, {"chunk_id": chunk_id})]
 
 
 def bodies_of(connection: Connection, chunk_id: int) -> list[tuple[str, str]]:
     """Return (endpoint, body) of the held requests of a chunk, in input order."""
-    rows = connection.execute(_in_chunk(chunk_id, request.c.endpoint, request.c.body))
-    return [(endpoint or CHAT_PATH, body) for endpoint, body in rows.tuples()]
-
-
-def _in_chunk(chunk_id: int, *columns: ColumnElement[Any]) -> Select[Any]:
-    held = (request.c.chunk_id == chunk_id, request.c.state == "held")
-    return select(*columns).where(*held).order_by(request.c.id)
+    rows = connection.execute(_BODIES, {"chunk_id": chunk_id})
+    return [(endpoint or CHAT_PATH, body) for endpoint, body in rows]
 
 
 def _request_of(

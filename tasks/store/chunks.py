@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, exists, func, insert, select, update
 
 from tasks import tracing
 from tasks.errors import StaleWork
@@ -90,31 +90,39 @@ def announce(connection: Connection, messages: Iterable[tuple[int, int, str, str
         connection.execute(insert(outbox), rows)
 
 
+_CLAIM = (
+    update(chunk)
+    .where(
+        chunk.c.id == bindparam("chunk_id"),
+        chunk.c.epoch == bindparam("announced"),
+        chunk.c.stage == bindparam("of_stage"),
+        chunk.c.state == "queued",
+    )
+    .values(
+        state="claimed",
+        epoch=chunk.c.epoch + 1,
+        owner=bindparam("worker"),
+        lease_until=now_ms() + bindparam("lease_ms", type_=BigInteger),
+    )
+    .returning(
+        *(chunk.c[name] for name in ("id", "epoch", "batch_no", "stage", "queue", "vector_epoch", "size")),
+        chunk.c.opened_at,
+        chunk.c.trace,
+        (now_ms() - chunk.c.opened_at).label("waited_ms"),
+    )
+)
+_OPTIONS = select(batch.c.options, batch.c.priority).where(batch.c.no == bindparam("batch_no"))
+
+
 def claim(
     connection: Connection, chunk_id: int, epoch: int, *, stage: str, owner: str, lease_s: float
 ) -> HeldChunk | None:
     """Claim the chunk if it is still queued at this epoch and stage; None if another worker was first."""
-    statement = (
-        update(chunk)
-        .where(
-            chunk.c.id == chunk_id, chunk.c.epoch == epoch, chunk.c.stage == stage, chunk.c.state == "queued"
-        )
-        .values(state="claimed", epoch=chunk.c.epoch + 1, owner=owner, lease_until=_until(lease_s))
-        .returning(
-            *(
-                chunk.c[name]
-                for name in ("id", "epoch", "batch_no", "stage", "queue", "vector_epoch", "size")
-            ),
-            chunk.c.opened_at,
-            chunk.c.trace,
-            (now_ms() - chunk.c.opened_at).label("waited_ms"),
-        )
-    )
-    row = connection.execute(statement).one_or_none()
-    if row is None:
+    lease = {"worker": owner, "lease_ms": int(lease_s * 1000)}
+    wanted = {"chunk_id": chunk_id, "announced": epoch, "of_stage": stage}
+    if (row := connection.execute(_CLAIM, wanted | lease).one_or_none()) is None:
         return None
-    columns = select(batch.c.options, batch.c.priority).where(batch.c.no == row.batch_no)
-    options, priority = connection.execute(columns).one()
+    options, priority = connection.execute(_OPTIONS, {"batch_no": row.batch_no}).one()
     return HeldChunk(
         id=row.id,
         epoch=row.epoch,
@@ -222,7 +230,7 @@ def backlog(connection: Connection) -> dict[str, int]:
         .where(chunk.c.state == "queued", chunk.c.published_at > 0, chunk.c.batch_no.not_in(paused))
         .group_by(chunk.c.queue)
     )
-    return dict(connection.execute(query).tuples().all())
+    return dict(connection.execute(query).all())
 
 
 def queued(connection: Connection, queue: str, *, limit: int) -> int:

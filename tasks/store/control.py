@@ -105,7 +105,7 @@ def _drop_chunks(connection: Connection, batch_no: int) -> None:
 def _reopen(connection: Connection, batch_no: int) -> dict[str, int]:
     unfinished = (outcome.c.batch_no == batch_no) & (outcome.c.status != "succeeded")
     query = select(outcome.c.status, func.count()).where(unfinished).group_by(outcome.c.status)
-    counts: dict[str, int] = dict(connection.execute(query).tuples().all())
+    counts: dict[str, int] = dict(connection.execute(query).all())
     ids = select(outcome.c.request_id).where(unfinished)
     ended.forget_unfinished(connection, batch_no)
     base = update(request).where(request.c.id.in_(ids))

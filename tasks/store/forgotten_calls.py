@@ -75,5 +75,5 @@ def _forgotten(connection: Connection, settlements: Sequence[Settlement]) -> lis
     made = select(request.c.id, request.c.attempts).where(
         request.c.id.in_([one.request_id for one in missing])
     )
-    attempts = dict(connection.execute(made).tuples().all())
+    attempts = dict(connection.execute(made).all())
     return [one for one in missing if attempts.get(one.request_id, one.number) < one.number]

@@ -88,7 +88,7 @@ def _insert(
         .outerjoin(outcome, outcome.c.request_id == request.c.id)
         .where(request.c.id.in_(list(final)), outcome.c.request_id.is_(None))
     )
-    attempts = dict(connection.execute(query).tuples().all())
+    attempts = dict(connection.execute(query).all())
     fresh = {request_id: final[request_id] for request_id in final if request_id in attempts}
     rows = [
         (i, batch_no, cost, attempts[i], _json(result.notes), *_columns_of(result))

@@ -187,7 +187,7 @@ def _kept_answers(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
         .where(attempt.c.request_id.in_(ids), attempt.c.answer.is_not(None))
         .order_by(attempt.c.request_id, attempt.c.number)
     )
-    return dict(connection.execute(query).tuples().all())
+    return dict(connection.execute(query).all())
 
 
 def _decisions(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]]:

@@ -141,7 +141,7 @@ def _bodies(connection: Connection, request_ids: Collection[int]) -> dict[int, s
         .where(outcome.c.request_id.in_(request_ids), outcome.c.body.is_not(None))
         .where(batch.c.data_deleted_at.is_(None))
     )
-    return dict(connection.execute(query).tuples().all())
+    return dict(connection.execute(query).all())
 
 
 def _answer(row: Any, source: BatchOptions) -> EarlierAnswer:

@@ -47,7 +47,7 @@ def by_model(connection: Connection, batch_no: int) -> list[ModelSummary]:
         .where(outcome.c.batch_no == batch_no, outcome.c.status == "succeeded")
         .group_by(outcome.c.model)
     )
-    answered: dict[str, int] = dict(connection.execute(ended).tuples().all())
+    answered: dict[str, int] = dict(connection.execute(ended).all())
     is_call = was_made()
     failed = is_call & attempt.c.state.in_(("failed", "unknown"))
     query = (

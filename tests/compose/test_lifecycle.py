@@ -55,7 +55,7 @@ def first_batch(stack: ComposeStack) -> tuple[str, int]:
     """Its id, and when it was made, in ms since the epoch."""
     query = select(batch.c.id, batch.c.created_at).order_by(batch.c.no).limit(1)
     with stack.store() as store, store.read() as connection:
-        return connection.execute(query).tuples().one()
+        return connection.execute(query).one()
 
 
 def test_the_whole_stack_becomes_healthy(stack: ComposeStack) -> None:

@@ -72,7 +72,7 @@ def test_every_connection_to_postgresql_is_encrypted(hosts: Hosts) -> None:
     query = """SELECT ssl, count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
                WHERE client_addr IS NOT NULL GROUP BY ssl"""
     with services.store() as store, store.read() as connection:
-        found = dict(connection.execute(text(query)).tuples().all())
+        found = dict(connection.execute(text(query)).all())
     assert found.keys() == {True}
     assert found[True] > len(WORKERS)
 

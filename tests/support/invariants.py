@@ -42,7 +42,7 @@ class BatchTotals:
 
             def counted(table: Any, column: Any) -> dict[str, int]:
                 query = select(column, func.count()).where(table.c.batch_no == row["no"]).group_by(column)
-                return dict(connection.execute(query).tuples().all())
+                return dict(connection.execute(query).all())
 
             spent = select(func.coalesce(func.sum(attempt.c.cost), 0)).where(attempt.c.batch_no == row["no"])
             return cls(

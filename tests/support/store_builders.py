@@ -207,7 +207,7 @@ def states(store: Store, batch_no: int) -> dict[str, int]:
     """Count the batch's requests by state."""
     query = select(request.c.state, func.count()).group_by(request.c.state)
     with store.read() as connection:
-        return dict(connection.execute(query.where(request.c.batch_no == batch_no)).tuples().all())
+        return dict(connection.execute(query.where(request.c.batch_no == batch_no)).all())
 
 
 def attempts(store: Store, batch_no: int, number: int) -> list[tuple[str, int]]:
@@ -216,7 +216,7 @@ def attempts(store: Store, batch_no: int, number: int) -> list[tuple[str, int]]:
         attempt.c.request_id == request_id(batch_no, number)
     )
     with store.read() as connection:
-        return list(connection.execute(query.order_by(attempt.c.number)).tuples())
+        return list(connection.execute(query.order_by(attempt.c.number)))
 
 
 def outcomes(store: Store, batch_no: int) -> dict[int, str]:

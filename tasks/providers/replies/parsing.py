@@ -17,8 +17,6 @@ NUMBERS, TEXT, STREAM = "numbers", "text", "event_stream"
 #: what some proxies send to keep the connection open until the answer is there (OpenRouter)
 _KEEP_ALIVE = re.compile(r"(?:\s*:[^\n]*(?:\n|$))+")
 _WHITESPACE = " \t\r\n\0\ufeff"
-#: a float with such an exponent may be infinite
-_LARGE_EXPONENT = re.compile(r"\d[eE]\+?\d{3}")
 #: more digits than any integer of a provider has; far below the limit of Python's conversion
 _MAX_DIGITS = 400
 #: a comma behind the last value of an object or a list; what is in a text is passed over as a whole
@@ -61,11 +59,34 @@ def _decoded(content: bytes, mended: set[str]) -> str:
 
 def _load(text: str, mended: set[str]) -> Any:
     """Return the JSON value; None if it is not JSON, or nested too deeply."""
+    try:
+        return _PLAIN.decode(text)  # almost all are; a decoder of one's own takes longer to make than to use
+    except ValueError:
+        return _mended(text, mended)
+    except RecursionError:
+        return None
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError("not finite")
+    return number
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+#: raises ValueError for numbers that JSON or Python lacks
+_PLAIN = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
+
+
+def _mended(text: str, mended: set[str]) -> Any:
     numbers = _Numbers(mended)
     try:
         try:
-            parse_float = numbers.finite if _LARGE_EXPONENT.search(text) else None
-            return json.loads(text, parse_constant=numbers.missing, parse_float=parse_float)
+            return json.loads(text, parse_constant=numbers.missing, parse_float=numbers.finite)
         except json.JSONDecodeError:
             return _leading_object(text, numbers, mended)
         except ValueError:  # an integer of more digits than Python converts

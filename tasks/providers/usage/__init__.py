@@ -14,6 +14,7 @@ from typing import Any
 from router_core.pricing import Usage
 from tasks.providers.usage.bills import billed_micros
 from tasks.providers.usage.numbers import Implausible, mapping_in
+from tasks.providers.usage.plain import plain_usage
 from tasks.providers.usage.searches import searches_in
 from tasks.providers.usage.shapes import block_of
 from tasks.providers.usage.tiers import served_tier, tier_of
@@ -31,6 +32,9 @@ def read_usage(body: Mapping[str, Any], *, limit: int | None = None, generates: 
         generates: Whether the endpoint generates text: then a usage without output tokens is not believed.
     """
     figures = mapping_in(body, "usage") or mapping_in(body, "usageMetadata")
+    tier = served_tier(body, figures)
+    if plain := plain_usage(body, figures, limit=limit, tier=tier):
+        return plain
     try:
         block = block_of(figures)
         return usage_of(
@@ -38,7 +42,7 @@ def read_usage(body: Mapping[str, Any], *, limit: int | None = None, generates: 
             limit=limit,
             generates=generates,
             billed=billed_micros(figures),
-            tier=served_tier(body, figures),
+            tier=tier,
         )
     except Implausible:
         return None

@@ -16,7 +16,10 @@ class Implausible(ValueError):
 
 def mapping_in(block: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
     """Return the first of these fields that holds an object, or an empty one."""
-    return next((value for name in names if isinstance(value := block.get(name), dict)), {})
+    for name in names:
+        if isinstance(value := block.get(name), dict):
+            return value
+    return {}
 
 
 def mappings_in(block: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
@@ -31,8 +34,11 @@ def count_in(block: Mapping[str, Any], *names: str) -> int | None:
     Raises:
         Implausible: One of them is no number, negative or absurdly high.
     """
-    counts = [count for name in names if (count := _count(block.get(name))) is not None]
-    return next((count for count in counts if count), 0) if counts else None
+    found: int | None = None
+    for name in names:
+        if (count := _count(block.get(name))) is not None:
+            found = found or count
+    return found
 
 
 def part_in(block: Mapping[str, Any], *names: str) -> int:

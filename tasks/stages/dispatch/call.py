@@ -227,9 +227,12 @@ def _cost_of_failure(request: HeldRequest, error: ProviderError, model: ModelSet
 
 def stored_body(body: Mapping[str, Any]) -> str:
     """Return the reply as JSON that every store can hold: a NUL or half a surrogate pair stays an escape."""
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    text = _ENCODER.encode(body)
     try:
         text.encode()
     except UnicodeEncodeError:
         return json.dumps(body, separators=(",", ":"))
     return text
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

@@ -52,7 +52,7 @@ def after(connection: Connection, batch_no: int, number: int, limit: int) -> dic
         .order_by(ended_request.c.number)
         .limit(limit)
     )
-    return dict(connection.execute(query).tuples().all())
+    return dict(connection.execute(query).all())
 
 
 def number_of(connection: Connection, batch_no: int, one: int) -> int | None:

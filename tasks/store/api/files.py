@@ -110,7 +110,7 @@ def delete_inputs(connection: Connection, batch_nos: Sequence[int]) -> None:
     )
     mine = api_file.c.id.in_(made.where(batch.c.no.in_(batch_nos))) & ~other.exists() & _IS_THERE
     gone = update(api_file).where(mine).values(deleted_at=now_ms()).returning(api_file.c.id, api_file.c.owner)
-    for file_id, owner in connection.execute(gone).tuples().all():
+    for file_id, owner in connection.execute(gone).all():
         audit.note(connection, "file.delete", file_id, owner=owner, actor=audit.OPERATOR)
 
 

@@ -24,5 +24,5 @@ def last_before(connection: Connection, file_id: str, condition: ColumnElement[b
         .order_by(output_mark.c.number.desc())
         .limit(1)
     )
-    row = connection.execute(query).tuples().one_or_none()
+    row = connection.execute(query).one_or_none()
     return row or (0, 0)

@@ -81,7 +81,7 @@ def _left(connection: Connection, batch_no: int) -> dict[str | None, int]:
         .where(outcome.c.duplicate_of.is_(None))
         .group_by(model)
     )
-    return dict(connection.execute(query).tuples().all())
+    return dict(connection.execute(query).all())
 
 
 def _as_others(called: Mapping[str, _Called], price: Price | None) -> CallCost:

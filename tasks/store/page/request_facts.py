@@ -86,7 +86,7 @@ def bad_line(connection: Connection, batch_no: int, custom_id: str) -> RowMappin
 def custom_ids(connection: Connection, ids: Collection[int]) -> dict[int, str]:
     """Return the custom_ids of requests by their ids."""
     query = select(request.c.id, request.c.custom_id).where(request.c.id.in_(ids))
-    return dict(connection.execute(query).tuples().all())
+    return dict(connection.execute(query).all())
 
 
 def _one(connection: Connection, table: Any, condition: Any) -> RowMapping | None:

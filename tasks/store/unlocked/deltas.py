@@ -63,7 +63,7 @@ def unfolded(connection: Connection, batch_nos: Collection[int]) -> dict[int, di
     }
     for column in (purse.c.batch_no, purse.c.payer_no):
         held = select(column, func.sum(purse.c.amount)).where(column.in_(batch_nos)).group_by(column)
-        for batch_no, amount in connection.execute(held).tuples():
+        for batch_no, amount in connection.execute(held):
             of_batch = found.setdefault(int(batch_no or 0), dict.fromkeys(COUNTERS, 0))
             of_batch["reserved"] -= int(amount or 0)
     return found
@@ -84,7 +84,7 @@ def _end_duplicates(connection: Connection, originals: Sequence[int]) -> Counter
             .join(outcome, outcome.c.request_id == request.c.duplicate_of)
             .where(request.c.duplicate_of.in_(part), request.c.state == "following")
         )
-        for request_id, status in connection.execute(query).tuples():
+        for request_id, status in connection.execute(query):
             by_status.setdefault(status, []).append(request_id)
     for status, ids in by_status.items():
         outcomes.copy_to_duplicates(connection, ids, status)

@@ -408,5 +408,5 @@ def test_the_state_of_each_prompt_is_kept(context: WorkerContext) -> None:
     _, number = begin(context)
     judge_chunks(context, number)
     with context.store.read() as connection:
-        states = connection.execute(select(judged_prompt.c.state, judged_prompt.c.pairs)).tuples().all()
+        states = connection.execute(select(judged_prompt.c.state, judged_prompt.c.pairs)).all()
     assert states == [("open", 3)] * 3

@@ -50,7 +50,7 @@ def _outcomes(harness: DispatchHarness, batch_id: str) -> list[tuple[str, str | 
     query = select(outcome.c.status, outcome.c.error_code, outcome.c.error_message)
     with harness.store.read() as connection:
         mine = query.where(outcome.c.batch_no == harness.row(batch_id)["no"])
-        return list(connection.execute(mine).tuples())
+        return list(connection.execute(mine))
 
 
 def _paused(harness: DispatchHarness, batch_id: str) -> tuple[PausedModel, ...]:

@@ -28,7 +28,7 @@ def run(harness: DispatchHarness, **request: Any) -> tuple[ResultRecord, list[tu
         attempt.c.batch_no == row["no"]
     )
     with harness.store.read() as connection:
-        calls = list(connection.execute(query.order_by(attempt.c.number)).tuples())
+        calls = list(connection.execute(query.order_by(attempt.c.number)))
     assert row["spent"] == sum(cost for _, cost, _ in calls)
     [record] = results.iter_results(harness.store, batch_id)
     return record, calls

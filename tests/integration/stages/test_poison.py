@@ -41,7 +41,7 @@ def test_an_artefact_that_does_not_load_kills_its_requests_after_three_tries_and
         sweep.regroup(store)
     assert store_builders.outcomes(store, batch_no) == {1: "failed", 2: "failed"}
     with store.read() as connection:
-        found = connection.execute(select(outcome.c.error_code, outcome.c.error_message)).tuples().all()
+        found = connection.execute(select(outcome.c.error_code, outcome.c.error_message)).all()
     assert {code for code, _ in found} == {"stage_failed"}
     reasons = [reason for _, reason in found]
     assert [reason for reason in reasons if "route stage failed: " not in reason or "CANARY" in reason] == []

@@ -272,7 +272,7 @@ class OneBatch(RuleBasedStateMachine):
         with self.store.read() as connection:
             mine = request.c.batch_no == self.batch_no
             query = select(request.c.id, request.c.state, request.c.next_attempt_at > waiting.NEVER)
-            rows = connection.execute(query.where(mine)).tuples().all()
+            rows = connection.execute(query.where(mine)).all()
             calls = connection.execute(
                 select(attempt.c.request_id, attempt.c.state, attempt.c.reserved, attempt.c.cost)
                 .where(attempt.c.batch_no == self.batch_no)

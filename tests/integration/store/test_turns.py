@@ -19,7 +19,7 @@ SMALL_GROUPS = replace(store_builders.OPTIONS, group_size=2)
 def messages(store: Store, batch_no: int) -> list[tuple[int, int]]:
     with store.read() as connection:
         query = select(chunk.c.id, chunk.c.epoch).where(chunk.c.batch_no == batch_no).order_by(chunk.c.id)
-        return list(connection.execute(query).tuples())
+        return list(connection.execute(query))
 
 
 def submit(store: Store, lines: int, *, priority: str = "normal") -> int:

@@ -37,7 +37,7 @@ def settle(process: DispatchRepository, requests: Sequence[HeldRequest], *, cost
 def purses_of(store: Store, batch_no: int) -> dict[str, int | None]:
     with store.read() as connection:
         query = select(purse.c.owner, purse.c.amount).where(purse.c.batch_no == batch_no)
-        return dict(connection.execute(query).tuples().all())
+        return dict(connection.execute(query).all())
 
 
 def batch_id(store: Store, batch_no: int) -> str:
