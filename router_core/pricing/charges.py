@@ -84,11 +84,17 @@ def charged_micros(usage: Usage, price: Price, *, tiers: Iterable[str] = (STANDA
 
 
 def _micros(usage: Usage, price: Price) -> int:
+    counts = (*usage.by_kind, usage.unexplained)
     return _total(
-        *((count, price.per_million(kind)) for kind in TOKEN_KINDS if (count := getattr(usage, kind))),
-        (usage.unexplained, price.unexplained),
+        *zip(counts, _amounts(price), strict=True),
         *_fees(price, requests=usage.requests, searches=usage.searches, size=usage.search_size),
     )
+
+
+@lru_cache(maxsize=1024)
+def _amounts(price: Price) -> tuple[float, ...]:
+    """Return the dollars per million tokens of each kind, and of those of an unknown one."""
+    return (*map(price.per_million, TOKEN_KINDS), price.unexplained)
 
 
 class _Rates(NamedTuple):

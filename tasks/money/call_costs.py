@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
+from itertools import compress
 from typing import NamedTuple
 
 from router_core.pricing import STANDARD, Price, Usage, charged_micros, worst_case_micros
@@ -24,11 +26,12 @@ TOKENS_FOR_TOOLS = 1_024
 #: a provider may count this many input tokens above the bound before its count is taken for a misreport
 HIDDEN_TOKENS = 4_096
 
-#: a body without any of these is plain text in the standard tier
+#: A body without any of these is plain text in the standard tier. It stands first of all that a worker looks
+#: for; prompts are long and full of quotes, most of which the letter behind them rules out.
 _NOT_PLAIN = re.compile(
-    r'"(?:service_tier|tools|functions|response_format|modalities|audio|ttl|plugins|input_audio|audio_url|image'
-    r"|input_image|input_file|file|video_url|web_?search|google_?search|search_parameters)",
-    re.IGNORECASE,
+    r'"(?=[stfrmaivwgpSWGP])'
+    r"(?:service_tier|tools|functions|response_format|modalities|audio|ttl|input_audio|audio_url|image"
+    r"|input_image|input_file|file|video_url|(?i:plugins|web_?search|google_?search|search_parameters))"
 )
 _ATTACHMENT = re.compile(r'"type":"(?:image_url|input_image|image|file|input_file|video_url)"')
 #: the attachments that `media_of` does not know
@@ -126,7 +129,7 @@ def cost_of(usage: Usage, demand: Demand, model: ModelSettings, *, max_tokens: i
         max_tokens=max_tokens + usage.reasoning + usage.unexplained,
         price=price,
         tiers=tiers,
-        kinds=demand.kinds.union(kind for kind in TOKEN_KINDS if getattr(usage, kind)),
+        kinds=demand.kinds.union(compress(TOKEN_KINDS, usage.by_kind)),
         searches=searches,
     )
     return max(min(charged_micros(usage, price, tiers=tiers), most), usage.billed or 0)
@@ -145,4 +148,9 @@ def _searches(demand: Demand, model: ModelSettings) -> int:
 
 
 def _always_searches(model: ModelSettings) -> bool:
-    return _SEARCH_MODEL.search(model.litellm) is not None
+    return _is_search_model(model.litellm)
+
+
+@lru_cache(maxsize=1024)
+def _is_search_model(litellm_model: str) -> bool:
+    return _SEARCH_MODEL.search(litellm_model) is not None

@@ -6,7 +6,8 @@ import json
 import threading
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import cache
 
 #: the part of a histogram's key that is not a bucket
 SUM = "sum"
@@ -28,10 +29,9 @@ class Counters:
         with self._lock:
             self._counts[name, *labels] += by
 
-    def observe(self, name: str, *labels: str, value: float, buckets: Sequence[float]) -> None:
+    def observe(self, name: str, *labels: str, value: float, buckets: tuple[float, ...]) -> None:
         """Add a value to a histogram whose buckets end at these values."""
-        index = bisect_left(buckets, value)
-        bucket = str(buckets[index]) if index < len(buckets) else INFINITY
+        bucket = _names_of(buckets)[bisect_left(buckets, value)]
         with self._lock:
             self._counts[name, *labels, bucket] += 1
             self._counts[name, *labels, SUM] += value
@@ -47,6 +47,11 @@ class Counters:
         with self._lock:
             for key, value in counts.items():
                 self._counts[tuple(json.loads(key))] += value
+
+
+@cache
+def _names_of(buckets: tuple[float, ...]) -> tuple[str, ...]:
+    return (*map(str, buckets), INFINITY)
 
 
 def parts_of(key: str) -> tuple[str, ...]:
