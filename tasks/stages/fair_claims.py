@@ -11,8 +11,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
+from sqlalchemy import Connection
+
 from tasks.stages.fair_share import FairShare
-from tasks.store import chunks, turns
+from tasks.store import claims, turns
 from tasks.store.engine import Store
 from tasks.store.values import HeldChunk
 
@@ -33,7 +35,7 @@ class FairClaims:
         It is the announced chunk itself where the turn is its batch's.
         """
         for choice in CHOICES:
-            with self._store.read() as connection:
+            with self._store.write() as connection:
                 waiting = turns.waiting(connection, chunk_id, epoch, stage=stage)
                 if not waiting.weights:
                     return None
@@ -42,18 +44,19 @@ class FairClaims:
                 chosen = [(chunk_id, epoch)]
                 if batch_no != waiting.own:
                     chosen = turns.first(connection, waiting.queue, batch_no, limit=choice)
-            held = self._claim(chosen, stage)
+                held = self._claim(connection, chosen, stage)
             if held is not None:
                 weight = waiting.weights[batch_no]
                 share.serve(batch_no, held.size, weight)
                 return replace(held, weight=weight)
         return None
 
-    def _claim(self, chosen: Sequence[tuple[int, int]], stage: str) -> HeldChunk | None:
+    def _claim(
+        self, connection: Connection, chosen: Sequence[tuple[int, int]], stage: str
+    ) -> HeldChunk | None:
         if not chosen:
             return None
         chunk_id, epoch = random.choice(chosen)  # for the oldest, all workers would race
-        with self._store.write() as connection:
-            return chunks.claim(
-                connection, chunk_id, epoch, stage=stage, owner=self._owner, lease_s=self._lease_s
-            )
+        return claims.claim(
+            connection, chunk_id, epoch, stage=stage, owner=self._owner, lease_s=self._lease_s
+        )

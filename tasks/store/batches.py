@@ -7,7 +7,18 @@ from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, case, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    bindparam,
+    case,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from tasks.errors import BatchWithoutRequests, UnknownBatch, UsageError
 from tasks.store.api.tables import api_batch
@@ -28,6 +39,7 @@ UNFINISHED = (*OPEN, "cancelling")
 _SHOWN_MATCHES = 4
 #: What a lock reads: every call takes one, and the options of a hundred models fill tens of kilobytes.
 _WITHOUT_OPTIONS = [column for column in batch.c if column is not batch.c.options]
+_LOCK = select(*_WITHOUT_OPTIONS).where(batch.c.no == bindparam("batch_no")).with_for_update()
 
 
 def new_id() -> str:
@@ -133,8 +145,7 @@ def lock(connection: Connection, batch_no: int) -> RowMapping:
     Returns:
         The row without the options: see `options_of`.
     """
-    query = select(*_WITHOUT_OPTIONS).where(batch.c.no == batch_no).with_for_update()
-    return connection.execute(query).mappings().one()
+    return connection.execute(_LOCK, {"batch_no": batch_no}).mappings().one()
 
 
 def try_lock(connection: Connection, batch_no: int) -> RowMapping | None:

@@ -1,7 +1,8 @@
-"""Chunks: opening, claiming, holding and handing back units of work.
+"""Chunks: opening, holding and handing back units of work.
 
-A chunk is claimed at most once per message: the claim raises its epoch, so a repeated or stale message finds
-nothing. A chunk whose lease runs out is dissolved (see `sweep`) and its requests are gathered into new ones.
+A chunk is claimed at most once per message: the claim (`claims`) raises its epoch, so a repeated or stale
+message finds nothing. A chunk whose lease runs out is dissolved (see `sweep`) and its requests are gathered
+into new ones.
 """
 
 from __future__ import annotations
@@ -9,14 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, exists, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from tasks import tracing
 from tasks.errors import StaleWork
-from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import now_ms
 from tasks.store.ids import SENT
-from tasks.store.priorities import weight_of
 from tasks.store.tables import attempt, batch, chunk, outbox, request
 from tasks.store.values import HeldChunk
 
@@ -90,54 +99,6 @@ def announce(connection: Connection, messages: Iterable[tuple[int, int, str, str
         connection.execute(insert(outbox), rows)
 
 
-_CLAIM = (
-    update(chunk)
-    .where(
-        chunk.c.id == bindparam("chunk_id"),
-        chunk.c.epoch == bindparam("announced"),
-        chunk.c.stage == bindparam("of_stage"),
-        chunk.c.state == "queued",
-    )
-    .values(
-        state="claimed",
-        epoch=chunk.c.epoch + 1,
-        owner=bindparam("worker"),
-        lease_until=now_ms() + bindparam("lease_ms", type_=BigInteger),
-    )
-    .returning(
-        *(chunk.c[name] for name in ("id", "epoch", "batch_no", "stage", "queue", "vector_epoch", "size")),
-        chunk.c.opened_at,
-        chunk.c.trace,
-        (now_ms() - chunk.c.opened_at).label("waited_ms"),
-    )
-)
-_OPTIONS = select(batch.c.options, batch.c.priority).where(batch.c.no == bindparam("batch_no"))
-
-
-def claim(
-    connection: Connection, chunk_id: int, epoch: int, *, stage: str, owner: str, lease_s: float
-) -> HeldChunk | None:
-    """Claim the chunk if it is still queued at this epoch and stage; None if another worker was first."""
-    lease = {"worker": owner, "lease_ms": int(lease_s * 1000)}
-    wanted = {"chunk_id": chunk_id, "announced": epoch, "of_stage": stage}
-    if (row := connection.execute(_CLAIM, wanted | lease).one_or_none()) is None:
-        return None
-    options, priority = connection.execute(_OPTIONS, {"batch_no": row.batch_no}).one()
-    return HeldChunk(
-        id=row.id,
-        epoch=row.epoch,
-        batch_no=row.batch_no,
-        stage=row.stage,
-        queue=row.queue,
-        vector_epoch=row.vector_epoch,
-        options=BatchOptions.from_row(options),
-        size=row.size,
-        weight=weight_of(priority),
-        trace=row.trace,
-        waited_s=max(row.waited_ms, 0) / 1000 if row.opened_at else None,
-    )
-
-
 def extend(connection: Connection, chunk_ids: Sequence[int], *, owner: str, lease_s: float) -> set[int]:
     """Prolong the leases of these chunks; returns the ids still held by `owner`."""
     mine = chunk.c.id.in_(chunk_ids) & (chunk.c.owner == owner) & (chunk.c.state == "claimed")
@@ -148,8 +109,11 @@ def extend(connection: Connection, chunk_ids: Sequence[int], *, owner: str, leas
 
 def lock(connection: Connection, condition: ColumnElement[bool]) -> list[int]:
     """Lock several chunks, in one order everywhere, so that no two transactions wait for each other."""
-    query = select(chunk.c.id).where(condition).order_by(chunk.c.id).with_for_update()
-    return [int(row.id) for row in connection.execute(query)]
+    return [int(row.id) for row in connection.execute(_locking(condition))]
+
+
+def _locking(condition: ColumnElement[bool]) -> Select[tuple[int]]:
+    return select(chunk.c.id).where(condition).order_by(chunk.c.id).with_for_update()
 
 
 def pass_on(connection: Connection, held: HeldChunk, *, to_stage: str) -> None:
@@ -186,11 +150,15 @@ def close(connection: Connection, held: HeldChunk) -> None:
     _fenced(connection, held, state="done", lease_until=0)
 
 
+_HOLDS = exists().where(request.c.chunk_id == chunk.c.id, request.c.state == "held")
+_OF_THESE = chunk.c.id.in_(bindparam("chunk_ids", expanding=True))
+_EMPTY = _locking(_OF_THESE & ~_HOLDS & (chunk.c.state != "done"))
+
+
 def close_empty(connection: Connection, chunk_ids: Iterable[int]) -> None:
     """Mark those of the chunks done that hold no request any more."""
-    holds = exists().where(request.c.chunk_id == chunk.c.id, request.c.state == "held")
-    ids = lock(connection, chunk.c.id.in_(list(chunk_ids)) & ~holds & (chunk.c.state != "done"))
-    connection.execute(update(chunk).where(chunk.c.id.in_(ids)).values(state="done", lease_until=0))
+    if ids := list(connection.execute(_EMPTY, {"chunk_ids": list(chunk_ids)}).scalars()):
+        connection.execute(update(chunk).where(chunk.c.id.in_(ids)).values(state="done", lease_until=0))
 
 
 def dissolve(connection: Connection, chunk_id: int, *, lost: Iterable[int]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, select, tuple_, update
@@ -51,13 +52,17 @@ def settle(connection: Connection, batch_no: int, settlements: Sequence[Settleme
     apply_results(connection, batch_no, [*live, *(waiting.wake(connection, batch_no) if has_budget else ())])
 
 
+_CHUNKS = (
+    select(request.c.chunk_id)
+    .where(request.c.id.in_(bindparam("ids", expanding=True)), request.c.chunk_id.is_not(None))
+    .distinct()
+)
+
+
 def apply_results(connection: Connection, batch_no: int, settlements: Sequence[Settlement]) -> None:
     """Finish requests or queue them again; the caller holds the batch's lock."""
     ids = [settlement.request_id for settlement in settlements]
-    query = (
-        select(request.c.chunk_id).where(request.c.id.in_(ids), request.c.chunk_id.is_not(None)).distinct()
-    )
-    chunk_ids = [row.chunk_id for row in connection.execute(query)]
+    chunk_ids = [row.chunk_id for row in connection.execute(_CHUNKS, {"ids": ids})]
     outcomes.finish(connection, batch_no, [s for s in settlements if isinstance(s.next, RequestResult)])
     _requeue(connection, {s.request_id: s.next for s in settlements if isinstance(s.next, Requeue)})
     chunks.close_empty(connection, chunk_ids)
@@ -126,10 +131,13 @@ def held_by(owner: str, request_ids: Sequence[int]) -> tuple[ColumnElement[bool]
 
 def sent_attempts(connection: Connection, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
     """Return what is reserved for attempts that are `sent`, micro-dollars by (request id, number)."""
-    query = select(attempt.c.request_id, attempt.c.number, attempt.c.reserved).where(
-        tuple_(attempt.c.request_id, attempt.c.number).in_(keys), attempt.c.state == SENT
-    )
-    return {(row.request_id, row.number): row.reserved for row in connection.execute(query)}
+    return {(i, number): reserved for i, number, reserved in connection.execute(_SENT_OF, {"keys": keys})}
+
+
+_SENT_OF = select(attempt.c.request_id, attempt.c.number, attempt.c.reserved).where(
+    tuple_(attempt.c.request_id, attempt.c.number).in_(bindparam("keys", expanding=True)),
+    attempt.c.state == SENT,
+)
 
 
 def _charged_within(
@@ -159,30 +167,34 @@ def _charged(settlement: Settlement, reserved: int, *, room: float, status: str)
     return replace(settlement, cost=cost, next=CANCELLED if cancelled else settlement.next)
 
 
+#: what an attempt gets of its settlement
+_CALLED = (
+    "state",
+    "cost",
+    "status_code",
+    "error_code",
+    "prompt_tokens",
+    "completion_tokens",
+    "usage",
+    "latency_ms",
+    "answer",
+)
+_called = attrgetter(*_CALLED)
+_BOUND = tuple(f"to_{name}" for name in _CALLED)
+_CLOSE = (
+    update(attempt)
+    .where(attempt.c.request_id == bindparam("r"), attempt.c.number == bindparam("n"))
+    .values({name: bindparam(bound) for name, bound in zip(_CALLED, _BOUND, strict=True)})
+)
+
+
 def _close_attempts(connection: Connection, settlements: Sequence[Settlement]) -> None:
     if not settlements:
         return
-    statement = update(attempt).where(
-        attempt.c.request_id == bindparam("r"), attempt.c.number == bindparam("n")
-    )
-    columns = (
-        "state",
-        "cost",
-        "status_code",
-        "error_code",
-        "prompt_tokens",
-        "completion_tokens",
-        "usage",
-        "latency_ms",
-        "answer",
-    )
-    connection.execute(
-        statement.values(**{name: bindparam(f"to_{name}") for name in columns}),
-        [
-            {"r": s.request_id, "n": s.number, **{f"to_{name}": getattr(s, name) for name in columns}}
-            for s in settlements
-        ],
-    )
+    rows = [
+        {"r": s.request_id, "n": s.number, **dict(zip(_BOUND, _called(s), strict=True))} for s in settlements
+    ]
+    connection.execute(_CLOSE, rows)
 
 
 def _check_counts(settlements: Sequence[Settlement]) -> dict[str, int]:

@@ -76,6 +76,16 @@ def insert_ignoring(connection: Connection, table: Table) -> Any:
     return insert(table).on_conflict_do_nothing()
 
 
+_WITHOUT_OUTCOME = (
+    select(request.c.id, request.c.attempts)
+    .outerjoin(outcome, outcome.c.request_id == request.c.id)
+    .where(request.c.id.in_(bindparam("ids", expanding=True)), outcome.c.request_id.is_(None))
+)
+_FOLLOWING = select(request.c.id).where(
+    request.c.duplicate_of.in_(bindparam("originals", expanding=True)), request.c.state == "following"
+)
+
+
 def _insert(
     connection: Connection, batch_no: int, settlements: Sequence[Settlement]
 ) -> dict[int, RequestResult]:
@@ -83,12 +93,7 @@ def _insert(
     final = {s.request_id: (s.next, s.cost) for s in settlements if isinstance(s.next, RequestResult)}
     if not final:
         return {}
-    query = (
-        select(request.c.id, request.c.attempts)
-        .outerjoin(outcome, outcome.c.request_id == request.c.id)
-        .where(request.c.id.in_(list(final)), outcome.c.request_id.is_(None))
-    )
-    attempts = dict(connection.execute(query).all())
+    attempts = dict(connection.execute(_WITHOUT_OUTCOME, {"ids": list(final)}).all())
     fresh = {request_id: final[request_id] for request_id in final if request_id in attempts}
     rows = [
         (i, batch_no, cost, attempts[i], _json(result.notes), *_columns_of(result))
@@ -111,14 +116,15 @@ def _close(connection: Connection, status: str, ids: Sequence[int]) -> None:
 
 def finish_duplicates(connection: Connection, originals: Sequence[int], status: str) -> int:
     """Insert the outcomes of the waiting duplicates of these ended requests; returns how many."""
-    query = select(request.c.id).where(request.c.duplicate_of.in_(originals), request.c.state == "following")
-    followers = list(connection.execute(query).scalars())
+    followers = list(connection.execute(_FOLLOWING, {"originals": originals}).scalars())
     copy_to_duplicates(connection, followers, status)
     return len(followers)
 
 
 def copy_to_duplicates(connection: Connection, followers: Sequence[int], status: str) -> None:
     """Insert copies of the originals' outcomes for these duplicates, and end the duplicates."""
+    if not followers:
+        return
     copied = [
         outcome.c[name]
         for name in (
@@ -141,5 +147,5 @@ def copy_to_duplicates(connection: Connection, followers: Sequence[int], status:
         statement = insert_ignoring(connection, outcome).from_select(names, query)
         connection.execute(statement, {"ids": part})
     _close(connection, status, followers)
-    if followers:  # duplicates are of the batch of their original
-        ended.record(connection, followers[0] >> LINE_BITS, followers)
+    # Duplicates are of the batch of their original.
+    ended.record(connection, followers[0] >> LINE_BITS, followers)

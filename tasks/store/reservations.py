@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, select, update
 
 from tasks.store import batches, budgets, chunks, ledger, waiting
+from tasks.store.bulk import insert_values
 from tasks.store.engine import now_ms
 from tasks.store.tables import attempt, chunk, request
 from tasks.store.unlocked import deltas, purses
@@ -110,25 +111,15 @@ def _reserved_before(
     return [one for one in reservations if (one.request_id, one.number) in sent]
 
 
+_ATTEMPT = ("request_id", "number", "batch_no", "model", "state", "reserved", "sent_at")
+
+
 def _record_sent(connection: Connection, row: RowMapping, granted: Sequence[ReservationRequest]) -> None:
     if not granted:
         return
     sent_at = connection.execute(select(now_ms())).scalar_one()
-    connection.execute(
-        insert(attempt),
-        [
-            {
-                "request_id": one.request_id,
-                "number": one.number,
-                "batch_no": row["no"],
-                "model": one.model,
-                "state": "sent",
-                "reserved": one.worst,
-                "sent_at": sent_at,
-            }
-            for one in granted
-        ],
-    )
+    rows = [(one.request_id, one.number, row["no"], one.model, "sent", one.worst, sent_at) for one in granted]
+    insert_values(connection, attempt, _ATTEMPT, rows)
     connection.execute(
         update(request)
         .where(request.c.id.in_([one.request_id for one in granted]))

@@ -32,7 +32,7 @@ sys.path.insert(0, str(ROOT))
 from tasks.stages.dispatch.delta_folder import FOLD_S  # noqa: E402
 from tasks.stages.dispatch.repository import DispatchRepository  # noqa: E402
 from tasks.stages.dispatch.settlement_writer import SettlementWriter  # noqa: E402
-from tasks.store import chunk_requests, chunks  # noqa: E402
+from tasks.store import chunk_requests, claims  # noqa: E402
 from tasks.store.batch_options import BatchOptions  # noqa: E402
 from tasks.store.engine import Store  # noqa: E402
 from tasks.store.tables import chunk  # noqa: E402
@@ -214,7 +214,7 @@ def claimed(url: str, batch_no: int, owner: str, number: int, groups: int) -> li
     first = number % (len(rows) // groups) * groups
     for row in rows[first : first + groups]:
         with store.write() as connection:
-            chunks.claim(connection, row["id"], 0, stage="dispatch", owner=owner, lease_s=600)
+            claims.claim(connection, row["id"], 0, stage="dispatch", owner=owner, lease_s=600)
     with store.read() as connection:
         held = [chunk_requests.requests_of(connection, row["id"]) for row in rows[first : first + groups]]
     store.close()

@@ -21,7 +21,7 @@ from tasks.stages.dispatch import call
 from tasks.stages.dispatch.dispatcher import Dispatcher
 from tasks.stages.dispatch.group_requests import requests_of, reuse_answers
 from tasks.stages.dispatch.held_groups import HeldGroup
-from tasks.store import batches, chunks, sweep
+from tasks.store import batches, chunks, claims, sweep
 from tasks.store.engine import Store
 from tasks.store.tables import chunk, request
 from tasks.store.unlocked import deltas
@@ -165,7 +165,7 @@ class DispatchHarness:
     def _hand_over(self, dispatcher: Dispatcher, batch_no: int) -> None:
         for one in self._queued(batch_no, chunks.DISPATCH):
             with self.store.write() as connection:
-                held = chunks.claim(
+                held = claims.claim(
                     connection, one.id, one.epoch, stage=chunks.DISPATCH, owner="harness", lease_s=60
                 )
             if held is not None:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import func, select, update
 
 from tasks.formats.requests import InputError, ParsedRequest
-from tasks.store import batches, chunk_requests, chunks, decisions, ingestion, ledger, reservations
+from tasks.store import batches, chunk_requests, chunks, claims, decisions, ingestion, ledger, reservations
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.ids import request_id
@@ -83,7 +83,7 @@ def claim(
     for r in rows:
         with store.write() as connection:
             held.append(
-                chunks.claim(connection, r["id"], r["epoch"], stage=r["stage"], owner=owner, lease_s=lease_s)
+                claims.claim(connection, r["id"], r["epoch"], stage=r["stage"], owner=owner, lease_s=lease_s)
             )
     return [one for one in held if one is not None]
 

@@ -26,6 +26,8 @@ from tasks.store.schema import ensure_schema
 
 #: for tests of what does not depend on the database
 SQLITE_ONLY = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+#: for tests of transactions side by side
+POSTGRESQL_ONLY = pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
 _TEMPLATE = "waybill_template"
 _MEMORY = Path("/dev/shm")
 

@@ -40,5 +40,5 @@ def _is_count(value: object) -> TypeGuard[int]:
 def _is_empty(details: object) -> bool:
     """Return whether details name no count but 0."""
     if not isinstance(details, dict):
-        return details is None
+        return True
     return all(count is None or (type(count) is int and count == 0) for count in details.values())

@@ -11,7 +11,7 @@ from tasks.settings import ModelSettings, RouterSettings, Settings
 from tasks.stages.chunk_lease import StageFailed
 from tasks.stages.context import WorkerContext
 from tasks.stages.route import route_chunk
-from tasks.store import chunks, sweep
+from tasks.store import chunks, claims, sweep
 from tasks.store.engine import Store
 from tasks.store.tables import chunk, outcome
 from tests.support import store_builders
@@ -70,7 +70,7 @@ def _claim(store: Store, batch_no: int, stage: str) -> list[chunks.HeldChunk | N
     held = []
     for row in rows:
         with store.write() as connection:
-            held.append(chunks.claim(connection, row.id, row.epoch, stage=stage, owner="w", lease_s=60))
+            held.append(claims.claim(connection, row.id, row.epoch, stage=stage, owner="w", lease_s=60))
     return held
 
 

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from tasks.errors import StaleWork
-from tasks.store import chunks, decisions, sweep
+from tasks.store import chunks, claims, decisions, sweep
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.tables import chunk, decision, outbox
@@ -22,7 +22,7 @@ def test_each_chunk_is_claimed_by_exactly_one_of_eight_workers(store: Store) -> 
         mine = []
         for chunk_id in ids:
             with store.write() as connection:
-                if chunks.claim(connection, chunk_id, 0, stage="dispatch", owner=str(worker), lease_s=60):
+                if claims.claim(connection, chunk_id, 0, stage="dispatch", owner=str(worker), lease_s=60):
                     mine.append(chunk_id)
         return mine
 
@@ -34,15 +34,15 @@ def test_a_repeated_message_finds_its_chunk_claimed(store: Store) -> None:
     batch_no = store_builders.submit(store, store_builders.lines(1))
     [held] = store_builders.claim(store, batch_no)
     with store.write() as connection:
-        assert chunks.claim(connection, held.id, 0, stage="dispatch", owner="other", lease_s=60) is None
-        assert chunks.claim(connection, held.id, 1, stage="dispatch", owner="other", lease_s=60) is None
+        assert claims.claim(connection, held.id, 0, stage="dispatch", owner="other", lease_s=60) is None
+        assert claims.claim(connection, held.id, 1, stage="dispatch", owner="other", lease_s=60) is None
 
 
 def test_a_message_of_another_stage_finds_nothing(store: Store) -> None:
     batch_no = store_builders.submit(store, store_builders.lines(1, model=None))
     with store.write() as connection:
         [row] = connection.execute(select(chunk).where(chunk.c.batch_no == batch_no)).mappings()
-        assert chunks.claim(connection, row["id"], 0, stage="route", owner="w", lease_s=60) is None
+        assert claims.claim(connection, row["id"], 0, stage="route", owner="w", lease_s=60) is None
 
 
 def test_a_chunk_passes_from_embed_to_route_with_the_epoch_of_its_vectors(store: Store) -> None:

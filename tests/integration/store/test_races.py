@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from tasks.store import batches, chunks, outcomes, sweep
+from tasks.store import batches, chunks, claims, outcomes, sweep
 from tasks.store.engine import Store
 from tasks.store.tables import attempt, outcome, request
 from tests.support import store_builders
@@ -58,8 +58,8 @@ def test_a_message_from_before_a_postponement_finds_nothing(store: Store) -> Non
     [held] = store_builders.claim(store, batch_no)
     with store.write() as connection:
         chunks.postpone(connection, held, after_s=0)
-        assert chunks.claim(connection, held.id, 0, stage="dispatch", owner="late", lease_s=60) is None
-        assert chunks.claim(connection, held.id, 1, stage="dispatch", owner="new", lease_s=60) is not None
+        assert claims.claim(connection, held.id, 0, stage="dispatch", owner="late", lease_s=60) is None
+        assert claims.claim(connection, held.id, 1, stage="dispatch", owner="new", lease_s=60) is not None
 
 
 def test_a_lease_that_is_renewed_between_the_sweepers_look_and_its_lock_is_kept(

@@ -14,7 +14,18 @@ from sqlalchemy import select, update
 
 from tasks.errors import UsageError
 from tasks.stages.dispatch.repository import DispatchRepository
-from tasks.store import batches, chunk_requests, chunks, control, ledger, outbox, reservations, sweep, waiting
+from tasks.store import (
+    batches,
+    chunk_requests,
+    chunks,
+    claims,
+    control,
+    ledger,
+    outbox,
+    reservations,
+    sweep,
+    waiting,
+)
 from tasks.store.engine import Store
 from tasks.store.ids import request_id
 from tasks.store.outbox import Message
@@ -99,7 +110,7 @@ class OneBatch(RuleBasedStateMachine):
             return
         message = data.draw(st.sampled_from(self.mail))
         with self.store.write() as connection:
-            got = chunks.claim(
+            got = claims.claim(
                 connection, message.chunk_id, message.epoch, stage=message.stage, owner=who, lease_s=60
             )
         if got is not None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
+from unittest.mock import patch
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from router_core.pricing import Price, Usage, charged_micros
@@ -205,3 +206,30 @@ def test_any_block_is_read_or_unknown(block: dict[str, Any], limit: int | None, 
         if found is not None:
             assert found.prompt_tokens > 0
             assert found.completion_tokens > 0 or not generates
+
+
+small = st.none() | st.integers(0, 3) | st.sampled_from([-1, 0.0, 2.5, True, "", "2"])
+parts = st.sampled_from(["cached_tokens", "reasoning_tokens", "audio_tokens", "image_tokens"])
+few = st.dictionaries(parts, small, max_size=2)
+almost_plain = st.fixed_dictionaries(
+    {"prompt_tokens": st.integers(0, 4), "completion_tokens": st.integers(0, 4)},
+    optional={
+        "prompt_tokens_details": few | small,
+        "completion_tokens_details": few | small,
+        "cached_tokens": small,
+        "cost": small,
+    },
+)
+beside = st.sampled_from([{}, {"service_tier": "flex"}, {"output": [{"type": "web_search_call"}]}])
+
+
+@settings(max_examples=1000)
+@given(almost_plain, st.sampled_from([0, 0, 0, 1]), beside, st.none() | st.integers(1, 3), st.booleans())
+def test_the_short_way_through_a_plain_block_ends_where_the_long_one_does(
+    block: dict[str, Any], more: int, beside: dict[str, Any], limit: int | None, generates: bool
+) -> None:
+    total = block["prompt_tokens"] + block["completion_tokens"] + more
+    body = {"usage": {**block, "total_tokens": total}, **beside}
+    with patch("tasks.providers.usage.plain_usage", return_value=None):
+        long = read_usage(body, limit=limit, generates=generates)
+    assert read_usage(body, limit=limit, generates=generates) == long
