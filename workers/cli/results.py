@@ -25,7 +25,8 @@ def results(
         str, typer.Option("--output", "-o", metavar="PATH", help="A file or URL, or - for stdout.")
     ] = "-",
     format: Annotated[
-        str | None, typer.Option(metavar="openai|jsonl|csv|parquet", help="Default: by -o, else openai.")
+        str | None,
+        typer.Option(metavar="NAME", help="openai, jsonl, csv or parquet; default: by -o, else openai."),
     ] = None,
     errors: Annotated[
         str | None,
