@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def results(
     batch: Annotated[
-        str | None, typer.Argument(help="The batch id, or how it begins; without it, the newest.")
+        str | None, typer.Argument(help="The batch id, how it begins, or its name; without it, the newest.")
     ] = None,
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="PATH", help="A file or URL, or - for stdout.")
