@@ -14,7 +14,7 @@ BatchId = Annotated[str, typer.Argument(help="The batch id, how it begins, or it
 
 
 def full_id(store: Store, text: str) -> str:
-    """Return the id that begins or whose batch is named so; raises UnknownBatch, UsageError if several are."""
+    """Return the id that begins or whose batch is named so; raises UnknownBatch, UsageError for several."""
     from tasks.store import batches
 
     with store.read() as connection:
