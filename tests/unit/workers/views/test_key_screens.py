@@ -39,7 +39,8 @@ def test_the_log_of_keys_has_whole_ids() -> None:
     }  # fmt: skip
     created = {
         "at": AT, "actor": "key_0123456789abcdef", "action": "batch.create",
-        "subject": "batch_fedcba9876543210", "detail": {"file": "file-0123456789abcdef01234567", "budget": 500_000},
+        "subject": "batch_fedcba9876543210",
+        "detail": {"file": "file-0123456789abcdef01234567", "budget": 500_000},
     }  # fmt: skip
     uploaded = {
         "at": AT, "actor": "operator", "action": "webhook.remove", "subject": "file-0123456789abcdef01234567",
