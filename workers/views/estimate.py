@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from tasks.submission.estimate_values import Estimate, ModelEstimate
+from tasks.submission.estimate_values import MIX, Estimate, ModelEstimate
 from workers.views.familiarity import unfamiliar_texts
 from workers.views.parameters import dropped_texts
 
@@ -61,7 +61,7 @@ def _mix_texts(estimate: Estimate) -> list[str]:
     """Return what the mix is: the router's choices as of now, which is no promise."""
     if estimate.mix is None or not estimate.policy:
         return []
-    return ["estimated mix: all requests as routed now; fallbacks or a new router change it"]
+    return [MIX]
 
 
 def _score_texts(estimate: Estimate) -> list[str]:
