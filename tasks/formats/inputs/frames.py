@@ -20,7 +20,7 @@ _BATCH_ROWS = 256
 
 def is_table(value: object) -> bool:
     """Return whether a value has named columns; a Series, a list and a dict have none."""
-    return _column_names(value) is not None or _is_lazy(value) or _is_splits(value) or is_columns(value)
+    return _has_columns(value) or _is_splits(value) or is_columns(value)
 
 
 def is_columns(value: object) -> bool:
@@ -55,7 +55,8 @@ def table_rows(table: object, plan: Plan, limit: int) -> Rows:
 
 def _column_names(value: Any) -> Sequence[Any] | None:
     """Return the names of the columns of a table, None for anything else."""
-    if isinstance(value, (str, bytes, dict, list, tuple)):
+    # A lazy frame must work its columns out, and warns of that.
+    if isinstance(value, (str, bytes, dict, list, tuple)) or _is_lazy(value):
         return None
     for name in ("column_names", "columns"):
         found = getattr(value, name, None)
@@ -87,7 +88,7 @@ def _is_splits(value: object) -> bool:
 
 
 def _has_columns(value: object) -> bool:
-    return _column_names(value) is not None
+    return _is_lazy(value) or _column_names(value) is not None
 
 
 def _rows(table: Any, names: list[Any], limit: int) -> Iterable[tuple[object, ...] | LineRejected]:
