@@ -63,4 +63,4 @@ def test_a_lazy_frame_is_refused_without_its_columns_being_worked_out() -> None:
     with pytest.raises(OptionsError, match=r"give its \.collect\(\)"):
         _lines(frame)
     with pytest.raises(OptionsError, match="give one of them: train"):
-        _lines({"train": frame})  # type: ignore[arg-type]
+        _lines({"train": frame})
