@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from workers.cli.amounts import above_0, budget_option
+from workers.cli.amounts import a_budget, budget_option
 from workers.cli.batch_ids import BatchId, full_id
 from workers.cli.output import info
 from workers.cli.store_context import open_store
@@ -49,7 +49,7 @@ def budget(
     batch: BatchId,
     usd: Annotated[
         float,
-        typer.Argument(metavar="USD", callback=above_0, help="All that it may ever spend, more than 0."),
+        typer.Argument(metavar="USD", callback=a_budget, help="All that it may ever spend, more than 0."),
     ],
 ) -> None:
     """Set the cap of a running batch; requests that waited for money go on."""
