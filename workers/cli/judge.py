@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def judge(
     collections: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[COLLECT…]", help="Batches of `collect`; without any, the newest."),
+        typer.Argument(metavar="COLLECT", help="Batches of `collect`; without any, the newest."),
     ] = None,
     judges: Annotated[
         str, typer.Option(metavar="A,B", help="One to five models; default: [judge] models.")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def train(
     labelled: Annotated[
-        list[Path] | None, typer.Argument(metavar="LABELLED…", help="Labelled prompts, JSONL, gzip allowed.")
+        list[Path] | None, typer.Argument(metavar="LABELLED", help="Labelled prompts, JSONL, gzip allowed.")
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The router's directory.")] = None,
     check: Annotated[
