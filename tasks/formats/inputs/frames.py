@@ -55,8 +55,7 @@ def table_rows(table: object, plan: Plan, limit: int) -> Rows:
 
 def _column_names(value: Any) -> Sequence[Any] | None:
     """Return the names of the columns of a table, None for anything else."""
-    # A lazy frame must work its columns out, and warns of that.
-    if isinstance(value, (str, bytes, dict, list, tuple)) or _is_lazy(value):
+    if isinstance(value, (str, bytes, dict, list, tuple)):
         return None
     for name in ("column_names", "columns"):
         found = getattr(value, name, None)
@@ -88,6 +87,7 @@ def _is_splits(value: object) -> bool:
 
 
 def _has_columns(value: object) -> bool:
+    # First: a lazy frame would work its columns out when it is asked for them, and warn of that.
     return _is_lazy(value) or _column_names(value) is not None
 
 
