@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from workers.cli.application import app
+from workers.cli.help import changing_names
 
 PAGE = Path(__file__).with_name("commands.md")
 
@@ -58,7 +59,7 @@ def _table(title: str, parameters: list[Any]) -> Iterator[str]:
 def _name(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
         return f"`{_argument(parameter)}`"
-    names = ", ".join(f"`{name}`" for name in [*parameter.opts, *parameter.secondary_opts])
+    names = ", ".join(f"`{name}`" for name in changing_names(parameter))
     return names if parameter.is_flag else f"{names} `{_value(parameter)}`"
 
 

@@ -212,11 +212,14 @@ class Waybill:
         return self._backend.estimate(submission_of(prompts, options), on_error or (lambda _: None))
 
     def batch(self, batch_id: str | None = None) -> Batch:
-        """Return the batch whose id begins so (at an API server: is so), without an id the newest.
+        """Return the batch whose id begins so (at an API server: is so) or that is named so, or the newest.
+
+        Args:
+            batch_id: Its id, the beginning of one, or the `name` it was submitted with; None is the newest.
 
         Raises:
             UnknownBatch: There is none.
-            UsageError: Several ids begin so.
+            UsageError: It means several batches; the message lists their ids.
         """
         return Batch(self._backend, self._backend.find(batch_id))
 

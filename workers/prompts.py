@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import ItemsView, Iterable, KeysView, Mapping, Set
 from io import IOBase
+from os.path import isfile
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -38,6 +39,7 @@ def lines_of(
     if files:
         found = expanded(files)
         return from_files(found, settings, options=options, on_notice=_warn), source_name(found)
+    _refuse_names_of_files(prompts)
     return from_items(prompts, settings, options=options, on_notice=_warn), PYTHON
 
 
@@ -58,6 +60,19 @@ def _refuse_what_is_no_list(prompts: object) -> None:
         raise TypeError("prompts is an open file: give its path as a pathlib.Path")
     if not isinstance(prompts, Iterable) and not hasattr(prompts, "__getitem__"):
         raise TypeError(f"prompts is a {kind}: give a list of prompts, a table, or a pathlib.Path to a file")
+
+
+def _refuse_names_of_files(prompts: object) -> None:
+    """Raise TypeError for a list of texts that all name files here: the files are meant."""
+    if (
+        isinstance(prompts, list | tuple)
+        and prompts
+        and all(isinstance(one, str) and isfile(one) for one in prompts)
+    ):
+        raise TypeError(
+            f"prompts names files, such as {prompts[0]!r}: give pathlib.Path({prompts[0]!r}), or "
+            "{'prompt': …} where the name itself is the prompt"
+        )
 
 
 def _mapping_text(prompts: Mapping[Any, Any]) -> str:

@@ -80,10 +80,25 @@ class Settings(BaseSettings):
     def redis_url(self) -> str:
         """The URL of the Redis server; raises SettingsError if none is set and no local stack runs."""
         if self.redis.url is None:
-            # At a team's store a stack would be a second one, with a Redis of its own.
-            stack = "" if self.store.url else ", or start the local stack with `waybill up`"
+            stack = f", or start the local stack with {self.stack_command}" if self.stack_command else ""
             raise SettingsError(f"no Redis: set [redis] url{stack}")
         return self.redis.url
+
+    @property
+    def stack_command(self) -> str:
+        """The command that starts a stack with these settings; empty where none should be started.
+
+        At a team's store it would be a second stack, with a Redis, limits and circuits of its own.
+        """
+        if not self.store_url.startswith("sqlite"):
+            return ""
+        return "`waybill up`" if self.models else "`waybill up --simulate`"
+
+    @property
+    def models_advice(self) -> str:
+        """What to do where there are no models."""
+        simulated = f", or start simulated ones with {self.stack_command}" if self.stack_command else ""
+        return f"add [[models]] to waybill.toml (`waybill init` writes one){simulated}"
 
     @property
     def candidates(self) -> tuple[ModelSettings, ...]:

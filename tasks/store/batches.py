@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -103,25 +103,31 @@ def find(connection: Connection, batch_id: str | None = None) -> RowMapping:
 
 
 def full_id(connection: Connection, text: str) -> str:
-    """Return the id that begins with this text, which may leave out `batch_`.
+    """Return the id that begins with this text, which may leave out `batch_`, or whose batch is named so.
 
     Raises:
-        UnknownBatch: No id begins so.
-        UsageError: Several do.
+        UnknownBatch: No id begins so, and no batch is named so.
+        UsageError: It means several batches: none is taken for its age.
     """
-    if not text or ID_PREFIX.startswith(text):
-        raise UnknownBatch(text)
     wanted = text if text.startswith(ID_PREFIX) else ID_PREFIX + text
     if connection.execute(select(batch.c.no).where(batch.c.id == wanted)).first():
         return wanted
-    query = select(batch.c.id).where(_begins(batch.c.id, wanted)).limit(_SHOWN_MATCHES + 1)
+    meant = batch.c.options["name"].as_string() == text
+    if begins := bool(text) and not ID_PREFIX.startswith(text):
+        meant |= _begins(batch.c.id, wanted)
+    query = select(batch.c.id).where(meant).order_by(batch.c.no.desc()).limit(_SHOWN_MATCHES + 1)
     found = list(connection.execute(query).scalars())
     if not found:
-        raise _unknown(connection, text, _begins(api_batch.c.id, wanted))
+        raise _unknown(connection, text, _begins(api_batch.c.id, wanted)) if begins else UnknownBatch(text)
+    return only_one(text, found)
+
+
+def only_one(text: str, found: Sequence[str]) -> str:
+    """Return the id that a text means; raises UsageError, which lists the ids, where it means several."""
     if len(found) == 1:
-        return str(found[0])
+        return found[0]
     more = ", …" if len(found) > _SHOWN_MATCHES else ""
-    raise UsageError(f"{text!r} begins several ids: {', '.join(found[:_SHOWN_MATCHES])}{more}")
+    raise UsageError(f"{text!r} means several batches: {', '.join(found[:_SHOWN_MATCHES])}{more}")
 
 
 def _begins(column: ColumnElement[str], text: str) -> ColumnElement[bool]:

@@ -44,7 +44,8 @@ class InDollars:
     def routing_saved_usd(self) -> float | None:
         """What the best single model would have cost for as many tokens, less what routed requests cost.
 
-        In dollars, below 0 where routing has cost more; None where it is not known.
+        In dollars, below 0 where failed calls, which are paid, and dearer models cost more than cheaper ones
+        saved; None where it is not known.
         """
         return dollars(self.routing_saved)
 

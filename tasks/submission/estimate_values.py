@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from router_core.predictors.answer_tokens import ExpectedAnswers
     from tasks.money.expected_costs import Lengths
 
+#: what the mix of models is
+MIX = "estimated mix: all requests as routed now; fallbacks or a new router change it"
 #: the models that cannot answer each prompt
 LeftOut = Sequence[Collection[str]]
 
@@ -70,7 +72,7 @@ class ModelEstimate:
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """The routing of the batch by the router, and its cost in dollars.
+    """The routing of the batch by the router as it is now, and its cost in dollars.
 
     Attributes:
         models: Requests per model, without duplicates.

@@ -19,10 +19,7 @@ from tasks.submission.packages import refuse_what_cannot_be_called
 from tasks.submission.prices import refuse_unpriced, stored_prices
 from tasks.validation.validators import checked, checked_mode
 
-_NO_MODELS: Final = (
-    "no models: add [[models]] to waybill.toml (`waybill init` writes one), or start simulated ones with "
-    "`waybill up --simulate`; if that is done, start in that folder, or set WAYBILL_CONFIG or WAYBILL_HOME"
-)
+_OTHER_FOLDER: Final = "if that is done, start in that folder, or set WAYBILL_CONFIG or WAYBILL_HOME"
 
 
 def options_for(
@@ -71,7 +68,7 @@ def options_for(
     """
     known = [model.name for model in settings.models]
     if not known:
-        raise SettingsError(_NO_MODELS)
+        raise SettingsError(f"no models: {settings.models_advice}; {_OTHER_FOLDER}")
     unknown = [name for name in models if name not in known]
     if unknown:
         raise UsageError(f"no model {unknown[0]!r} among [[models]]: {', '.join(known)}")

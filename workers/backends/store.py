@@ -102,7 +102,7 @@ class StoreBackend:
         return resume, own_options(self._store, resume), items, source
 
     def find(self, batch_id: str | None) -> str:
-        """Return the id that begins so, or that of the newest batch; raises UnknownBatch."""
+        """Return the id that begins or whose batch is named so, or the newest; raises UnknownBatch."""
         with self._store.read() as connection, self._unknown_here():
             if batch_id is not None:
                 return batches.full_id(connection, batch_id)

@@ -30,9 +30,10 @@ from workers.cli import (
     submit,
     training,
 )
+from workers.cli.help import Commands
 from workers.cli.output import write
 
-app = typer.Typer(
+app = Commands(
     name="waybill",
     help="Routes offline batches of prompts, each to the LLM predicted to answer it best for its price.",
     no_args_is_help=True,

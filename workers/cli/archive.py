@@ -13,7 +13,7 @@ from workers.cli.store_context import open_store
 
 
 def archive(
-    batch: Annotated[str | None, typer.Argument(help="The batch id, or how it begins.")] = None,
+    batch: Annotated[str | None, typer.Argument(help="The batch id, how it begins, or its name.")] = None,
     to: Annotated[
         Path | None, typer.Option(help="Where the folder of the archive is made; `archive` in home.")
     ] = None,

@@ -1,4 +1,4 @@
-"""Batch ids on the command line: a unique prefix is enough."""
+"""Batch ids on the command line: a unique beginning, or the name of the batch, is enough."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import typer
 if TYPE_CHECKING:
     from tasks.store.engine import Store
 
-BatchId = Annotated[str, typer.Argument(help="The batch id, or how it begins.")]
+BatchId = Annotated[str, typer.Argument(help="The batch id, how it begins, or its name.")]
 
 
 def full_id(store: Store, text: str) -> str:
-    """Return the id that begins with this text; raises UnknownBatch, or UsageError where several do."""
+    """Return the id that begins or whose batch is named so; raises UnknownBatch, UsageError for several."""
     from tasks.store import batches
 
     with store.read() as connection:
@@ -22,5 +22,5 @@ def full_id(store: Store, text: str) -> str:
 
 
 def full_ids(store: Store, texts: Iterable[str] | None) -> list[str]:
-    """Return the ids that begin with these texts."""
+    """Return the id that each of these texts means."""
     return [full_id(store, text) for text in texts or ()]

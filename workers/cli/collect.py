@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
+from workers.cli.amounts import above_0, budget_option
 from workers.cli.bad_lines import BadLines
 from workers.cli.batch_ids import full_id
 from workers.cli.input_files import STDIN, noticed, readable
@@ -40,19 +41,18 @@ def collect(
     ],
     *,
     share: Annotated[
-        float, typer.Option(min=0.000001, max=1, metavar="X", help="The share of each category to sample.")
+        float,
+        typer.Option(max=1, callback=above_0, metavar="X>0", help="The share of each category to sample."),
     ] = 0.05,
     models: Annotated[
         str, typer.Option(metavar="A,B", help="Who answers; default: all that prompts may be routed to.")
     ] = "",
-    budget: Annotated[
-        float | None, typer.Option(min=0, metavar="USD", help="Never spend more than this on the answers.")
-    ] = None,
+    budget: Annotated[float | None, budget_option("Never spend more than this on the answers.")] = None,
     by: Annotated[
         str,
         typer.Option(
-            metavar="random|uncertainty|novelty",
-            help="Uncertainty: sooner where the router hardly decides. Novelty: far from its labels.",
+            metavar="NAME",
+            help="random; uncertainty: sooner where the router hardly decides; novelty: far from its labels.",
         ),
     ] = "random",
     seed: Annotated[int, typer.Option(help="Another seed chooses other prompts.")] = 0,

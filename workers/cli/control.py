@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from workers.cli.amounts import a_budget, budget_option
 from workers.cli.batch_ids import BatchId, full_id
 from workers.cli.output import info
 from workers.cli.store_context import open_store
@@ -46,7 +47,10 @@ def resume(batch: BatchId) -> None:
 
 def budget(
     batch: BatchId,
-    usd: Annotated[float, typer.Argument(min=0, metavar="USD", help="All that it may ever spend.")],
+    usd: Annotated[
+        float,
+        typer.Argument(metavar="USD", callback=a_budget, help="All that it may ever spend, more than 0."),
+    ],
 ) -> None:
     """Set the cap of a running batch; requests that waited for money go on."""
     from tasks.money.budgets import required_budget
@@ -65,7 +69,7 @@ def retry(
     batch: BatchId,
     budget: Annotated[
         float | None,
-        typer.Option(min=0, metavar="USD", help="A new cap, for all that the batch ever spends."),
+        budget_option("A new cap, for all that the batch ever spends."),
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Follow the batch to its end.")] = False,
 ) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import typer
-
 from workers.cli.batch_ids import BatchId, full_id
+from workers.cli.help import Commands
 from workers.cli.output import info
 from workers.cli.store_context import open_store
 
-app = typer.Typer(no_args_is_help=True, help="Prompts and answers in the store: deletion.")
+app = Commands(no_args_is_help=True, help="Prompts and answers in the store: deletion.")
 
 
 @app.callback()

@@ -12,9 +12,12 @@ if TYPE_CHECKING:
 
 
 def demo(
-    requests: Annotated[int, typer.Option(min=20, help="Lines of the demo's batch.")] = 1000,
+    requests: Annotated[int, typer.Option(min=20, metavar="N", help="Lines of the demo's batch.")] = 1000,
     judged: Annotated[
-        int, typer.Option(min=0, help="Prompts that judges compare for the learning loop; 0 leaves it out.")
+        int,
+        typer.Option(
+            min=0, metavar="N", help="Prompts that judges compare for the learning loop; 0 leaves it out."
+        ),
     ] = 250,
     home: Annotated[Path, typer.Option(help="Where everything is put.")] = Path(".waybill/demo"),
     verbose: Annotated[bool, typer.Option("--verbose", help="Print each step and all figures.")] = False,

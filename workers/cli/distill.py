@@ -15,7 +15,9 @@ def distill(
     model: Annotated[
         str, typer.Option(metavar="MODEL", help="A sentence-transformers model: hub id or folder.")
     ] = "sentence-transformers/all-MiniLM-L6-v2",
-    dimension: Annotated[int, typer.Option(min=8, help="Of its vectors, at most that of the model's.")] = 256,
+    dimension: Annotated[
+        int, typer.Option(min=8, metavar="N", help="Of its vectors, at most that of the model's.")
+    ] = 256,
 ) -> None:
     """Distil a static embedding: some 100 times as fast as its model on a CPU. Train with --embedder DIR."""
     from router_core.embedding import distillation

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Check settings, Redis, store, models, keys, judges, router, embedder, drift, disk and workers."""
+    """Check settings, Redis, store, models, servers, keys, judges, router, embedder, drift, disk, workers."""
     from tasks.errors import SettingsError
     from tasks.settings import load_settings
     from workers.doctor.checks import run_checks

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workers.cli.amounts import budget_option
 from workers.cli.output import info, write
 
 if TYPE_CHECKING:
@@ -27,9 +28,7 @@ def init(
     ] = None,
     budget: Annotated[
         float | None,
-        typer.Option(
-            metavar="USD", help=f"Cap of a batch that names no budget, in dollars. Default: {_BUDGET:g}."
-        ),
+        budget_option(f"Cap of a batch that names no budget, in dollars. Default: {_BUDGET:g}."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,

@@ -17,13 +17,16 @@ class InputChoices:
 
     format: Annotated[
         str | None,
-        typer.Option(metavar="jsonl|json|csv|parquet|arrow|text", help="Default: by the file's extension."),
+        typer.Option(
+            metavar="NAME", help="jsonl, json, csv, parquet, arrow or text; default: by the file's extension."
+        ),
     ] = None
     shape: Annotated[
         str | None,
         typer.Option(
-            metavar="alpaca|sharegpt|mt-bench|fine-tuning|anthropic|gemini",
-            help="The known layout of a data set or of another provider's batch file.",
+            metavar="NAME",
+            help="The known layout of a data set or of another provider's batch file: alpaca, sharegpt, "
+            "mt-bench, fine-tuning, anthropic or gemini.",
         ),
     ] = None
     prompt_column: Annotated[
@@ -60,9 +63,7 @@ class InputChoices:
     ] = None
     quotes: Annotated[
         bool,
-        typer.Option(
-            "--quotes/--no-quotes", help="CSV: whether a quoted cell may hold delimiters and line ends."
-        ),
+        typer.Option("--quotes/--no-quotes", help="CSV: quotes are text; they do not hold a cell together."),
     ] = True
     follow_links: Annotated[
         bool, typer.Option("--follow-links", help="Read files that are symbolic links.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tasks.wording import counted
+from workers.cli.amounts import budget_option
 from workers.cli.batch_ids import full_ids
 from workers.cli.exit_codes import ExitCode
 from workers.cli.output import info, write, write_json
@@ -22,14 +23,12 @@ if TYPE_CHECKING:
 def judge(
     collections: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[COLLECT…]", help="Batches of `collect`; without any, the newest."),
+        typer.Argument(metavar="COLLECT", help="Batches of `collect`; without any, the newest."),
     ] = None,
     judges: Annotated[
         str, typer.Option(metavar="A,B", help="One to five models; default: [judge] models.")
     ] = "",
-    budget: Annotated[
-        float | None, typer.Option(min=0, metavar="USD", help="Never spend more than this on judges.")
-    ] = None,
+    budget: Annotated[float | None, budget_option("Never spend more than this on judges.")] = None,
     all_pairs: Annotated[
         bool, typer.Option("--all-pairs", help="Judge every pair, also where the winner is known.")
     ] = False,

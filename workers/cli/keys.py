@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workers.cli.help import Commands
 from workers.cli.output import info, show, write, write_json
 from workers.cli.processes import split_names
 from workers.cli.spending import spending
@@ -15,7 +16,7 @@ from workers.cli.store_context import open_store
 if TYPE_CHECKING:
     from tasks.store.api.keys import Key
 
-app = typer.Typer(
+app = Commands(
     no_args_is_help=True,
     help="Keys of the API server: create, update, list, revoke, rotate; what they spend and who did what.",
 )
@@ -29,11 +30,11 @@ _BudgetMonth = Annotated[
     float | None, typer.Option(min=0, metavar="USD", help="What its batches of one month may cost.")
 ]
 _Models = Annotated[str, typer.Option(metavar="A,B", help="It may use these models only.")]
-_Rpm = Annotated[int | None, typer.Option(min=1, help="Requests to the API per minute.")]
+_Rpm = Annotated[int | None, typer.Option(min=1, metavar="N", help="Requests to the API per minute.")]
 _ConcurrentBatches = Annotated[
-    int | None, typer.Option(min=1, help="Batches that may be unfinished at once.")
+    int | None, typer.Option(min=1, metavar="N", help="Batches that may be unfinished at once.")
 ]
-_PRIORITY = typer.Option(metavar="low|normal|high", help="Of its batches.")
+_PRIORITY = typer.Option(metavar="CLASS", help="Of its batches: low, normal or high.")
 
 
 @app.command("create")
@@ -188,7 +189,7 @@ def webhook(
 @app.command("audit")
 def audit(
     name: Annotated[str | None, typer.Argument(help="The name of a key, or its id; default: all.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="So many entries at most.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="So many entries at most.")] = 100,
     json: _Json = False,
 ) -> None:
     """Show who did what to keys, files and batches of the API, the newest first."""

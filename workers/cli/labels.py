@@ -12,6 +12,7 @@ from tasks.wording import counted
 from workers.cli.bad_lines import BadLines
 from workers.cli.batch_ids import full_ids
 from workers.cli.exit_codes import ExitCode
+from workers.cli.help import Commands
 from workers.cli.output import info, show, warn, write_json
 from workers.cli.store_context import open_store
 from workers.cli.validation_options import Checks
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from router_core.data.labelled_prompts import LabelledPrompt
 
-app = typer.Typer(
+app = Commands(
     no_args_is_help=True, help="Labels of judges, people and checks: export, import, delete, quality."
 )
 

@@ -9,6 +9,9 @@ import typer
 if TYPE_CHECKING:
     from router_core.policy.preferences import Policy
 
+#: the policies, in a help text
+POLICY_NAMES = "saving, quality, weighted, budget or cargo"
+
 QualityFloor = Annotated[
     float | None, typer.Option(min=0, metavar="X", help="How much predicted quality a saving may cost.")
 ]

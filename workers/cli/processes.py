@@ -44,8 +44,8 @@ def up(
             show_default=False,
         ),
     ] = "embed=1,route=1,judge=1,dispatch=2",
-    flower: Annotated[bool, typer.Option(help="Run Flower as well.")] = True,
-    api: Annotated[bool, typer.Option(help="Serve OpenAI's Batch API as well.")] = True,
+    flower: Annotated[bool, typer.Option(help="Do not run Flower.")] = True,
+    api: Annotated[bool, typer.Option(help="Do not serve OpenAI's Batch API and the page.")] = True,
     log_format: LogFormatOption = LogFormat.TEXT,
 ) -> None:
     """Run the whole local stack in the foreground; "ready" means that workers of each role take work."""
@@ -91,8 +91,8 @@ def problems_at_start(settings: Settings) -> list[str]:
 
 
 def worker(
-    role: Annotated[Role, typer.Argument(help="What this worker does.")],
-    concurrency: Annotated[int, typer.Option(min=1, help="Pool processes.")] = 1,
+    role: Annotated[Role, typer.Argument(metavar="ROLE", help="embed, route, judge, dispatch or upkeep.")],
+    concurrency: Annotated[int, typer.Option(min=1, metavar="N", help="Pool processes.")] = 1,
     models: Annotated[
         str, typer.Option(metavar="A,B", help="Dispatch: serve only these models' queues.")
     ] = "",
@@ -113,7 +113,9 @@ def worker(
 
 
 def flower(
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Default: [flower] port.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, metavar="N", help="Default: [flower] port.")
+    ] = None,
     address: Annotated[str | None, typer.Option(help="Default: [flower] address, loopback.")] = None,
     log_format: LogFormatOption = LogFormat.TEXT,
 ) -> None:
@@ -127,7 +129,9 @@ def flower(
 
 
 def metrics(
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Default: [metrics] port.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, metavar="N", help="Default: [metrics] port.")
+    ] = None,
     address: Annotated[str | None, typer.Option(help="Default: [metrics] address, loopback.")] = None,
     log_format: LogFormatOption = LogFormat.TEXT,
 ) -> None:
@@ -141,7 +145,9 @@ def metrics(
 
 
 def api(
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Default: [api] port.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, metavar="N", help="Default: [api] port.")
+    ] = None,
     address: Annotated[str | None, typer.Option(help="Default: [api] address, loopback.")] = None,
     log_format: LogFormatOption = LogFormat.TEXT,
 ) -> None:

@@ -14,15 +14,17 @@ DedupeName = Annotated[
     str | None,
     typer.Option(
         "--dedupe",
-        metavar="all|deterministic|off",
-        help="Which equal requests are answered by one call. Default: `dedupe` of the settings.",
+        metavar="WHICH",
+        help="Which equal requests are answered by one call: all, deterministic or off. "
+        "Default: `dedupe` of the settings.",
     ),
 ]
 Reuse = Annotated[
     str | None,
     typer.Option(
-        metavar="30d",
-        help="Take answers of earlier batches to equal requests in place of calls, if at most this old.",
+        metavar="AGE",
+        help="Take answers of earlier batches to equal requests in place of calls, if at most this old, such "
+        "as 30d.",
     ),
 ]
 ReuseAny = Annotated[

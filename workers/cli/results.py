@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 def results(
     batch: Annotated[
-        str | None, typer.Argument(help="The batch id, or how it begins; without it, the newest.")
+        str | None, typer.Argument(help="The batch id, how it begins, or its name; without it, the newest.")
     ] = None,
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="PATH", help="A file or URL, or - for stdout.")
     ] = "-",
     format: Annotated[
-        str | None, typer.Option(metavar="openai|jsonl|csv|parquet", help="Default: by -o, else openai.")
+        str | None,
+        typer.Option(metavar="NAME", help="openai, jsonl, csv or parquet; default: by -o, else openai."),
     ] = None,
     errors: Annotated[
         str | None,

@@ -20,7 +20,7 @@ def promote(
     ] = False,
     canary: Annotated[
         float | None,
-        typer.Option(min=0.001, max=0.9, metavar="SHARE", help="Try it on this share of the requests first."),
+        typer.Option(min=0.001, max=0.9, metavar="X", help="Try it on this share of the requests first."),
     ] = None,
     rollback: Annotated[
         bool, typer.Option("--rollback", help="End the canary, or go back to the champion before.")

@@ -17,7 +17,7 @@ from workers.cli.input_files import noticed, readable
 from workers.cli.input_options import InputChoices
 from workers.cli.option_groups import with_options
 from workers.cli.output import info, warn
-from workers.cli.policy_options import BudgetPer1000, CostWeight, QualityFloor, parse_policy
+from workers.cli.policy_options import POLICY_NAMES, BudgetPer1000, CostWeight, QualityFloor, parse_policy
 from workers.cli.processes import split_names
 from workers.cli.writing import STDOUT, open_output
 
@@ -51,14 +51,17 @@ def route(
     policy: Annotated[
         str | None,
         typer.Option(
-            metavar="saving|quality|weighted|budget|cargo",
-            help="saving weighs prices, quality does not, cargo is the paper's; default: [router] policy.",
+            metavar="NAME",
+            help=f"{POLICY_NAMES}: saving weighs prices, quality does not, cargo is the paper's; "
+            "default: [router] policy.",
         ),
     ] = None,
     tau: Annotated[
         float | None,
         typer.Option(
-            min=0, help="Ask the classifier below this gap; default: [router] tau, else the trained one."
+            min=0,
+            metavar="X",
+            help="Ask the classifier below this gap; default: [router] tau, else the trained one.",
         ),
     ] = None,
     quality_floor: QualityFloor = None,

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 def status(
     batch: Annotated[
-        str | None, typer.Argument(help="The batch id, or how it begins; without it, the newest batches.")
+        str | None,
+        typer.Argument(help="The batch id, how it begins, or its name; without it, the newest batches."),
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Follow a batch, the newest by default.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from workers.cli.amounts import budget_option
 from workers.cli.bad_lines import BadLines
 from workers.cli.batch_ids import full_id
 from workers.cli.exit_codes import ExitCode
@@ -15,7 +16,7 @@ from workers.cli.input_files import noticed, read_so_far, readable
 from workers.cli.input_options import InputChoices
 from workers.cli.option_groups import with_options
 from workers.cli.output import info, write, write_json
-from workers.cli.policy_options import BudgetPer1000, CostWeight, QualityFloor, parse_policy
+from workers.cli.policy_options import POLICY_NAMES, BudgetPer1000, CostWeight, QualityFloor, parse_policy
 from workers.cli.processes import split_names
 from workers.cli.repeat_options import DedupeName, NoDedupe, Reuse, ReuseAny, parse_dedupe, repeats_text
 from workers.cli.store_context import nobody_works, open_store
@@ -49,9 +50,7 @@ def submit(
         str | None, typer.Option(metavar="TEXT", help="What `status` and the page call the batch.")
     ] = None,
     models: Annotated[str, typer.Option(metavar="A,B", help="Choose among these models only.")] = "",
-    budget: Annotated[
-        float | None, typer.Option(min=0, metavar="USD", help="Never spend more than this on the batch.")
-    ] = None,
+    budget: Annotated[float | None, budget_option("Never spend more than this on the batch.")] = None,
     route_only: Annotated[bool, typer.Option("--route-only", help="Decide, and call no model.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print counts, routing mix and estimated cost; store nothing.")
@@ -62,9 +61,7 @@ def submit(
     reuse_any: ReuseAny = False,
     fallback: Annotated[
         bool,
-        typer.Option(
-            "--fallback/--no-fallback", help="Another model may answer where the chosen one cannot."
-        ),
+        typer.Option("--fallback/--no-fallback", help="No other model answers where the chosen one cannot."),
     ] = True,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse the file if a line is bad.")] = False,
     max_bad: Annotated[
@@ -79,7 +76,7 @@ def submit(
     quality_floor: QualityFloor = None,
     policy: Annotated[
         str | None,
-        typer.Option(metavar="saving|quality|weighted|budget|cargo", help="Default: that of [router]."),
+        typer.Option(metavar="NAME", help=f"{POLICY_NAMES}; default: that of [router]."),
     ] = None,
     cost_weight: CostWeight = None,
     budget_per_1000: BudgetPer1000 = None,
@@ -94,7 +91,9 @@ def submit(
     validator: Validators = None,
     priority: Annotated[
         str,
-        typer.Option(metavar="low|normal|high", help="Its share beside other batches: 1, 4 or 16 parts."),
+        typer.Option(
+            metavar="CLASS", help="Its share beside other batches: low, normal or high (1, 4 or 16 parts)."
+        ),
     ] = "normal",
     resume: Annotated[
         str | None, typer.Option(metavar="BATCH", help="Go on with a submission that broke off.")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def train(
     labelled: Annotated[
-        list[Path] | None, typer.Argument(metavar="LABELLED…", help="Labelled prompts, JSONL, gzip allowed.")
+        list[Path] | None, typer.Argument(metavar="LABELLED", help="Labelled prompts, JSONL, gzip allowed.")
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The router's directory.")] = None,
     check: Annotated[
@@ -47,7 +47,7 @@ def train(
         str | None, typer.Option(metavar="MODEL", help="static, hub id or folder; default: [embedder] model.")
     ] = None,
     max_bad: MaxBadRows = 0,
-    seed: Annotated[int, typer.Option(help="The same rows and seed give the same router.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same rows and seed give the same router.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Train a router on labelled prompts and save it; one from the store is put there for `promote`."""

@@ -9,17 +9,17 @@ import typer
 Validate = Annotated[
     str | None,
     typer.Option(
-        metavar="off|flag|retry",
-        help="Answers that do not fit their schema or a validator: check nothing, keep and mark them, or ask "
-        "again. Default: that of [dispatch].",
+        metavar="HOW",
+        help="Answers that do not fit their schema or a validator: off checks nothing, flag keeps and marks "
+        "them, retry asks again. Default: that of [dispatch].",
     ),
 ]
 Validators = Annotated[
     list[str] | None,
     typer.Option(
         "--validator",
-        metavar="regex:PATTERN|json|python-syntax",
-        help="A check that every answer must pass; may be repeated.",
+        metavar="CHECK",
+        help="What every answer must pass: json, python-syntax or regex:PATTERN; may be repeated.",
     ),
 ]
 Checks = Annotated[

@@ -15,7 +15,14 @@ from tasks import private_home
 from tasks.connections.store_url import shown_store
 from tasks.errors import WaybillError
 from tasks.settings import Settings
-from workers.doctor import learning_checks, model_checks, redis_checks, replication, worker_checks
+from workers.doctor import (
+    address_checks,
+    learning_checks,
+    model_checks,
+    redis_checks,
+    replication,
+    worker_checks,
+)
 from workers.doctor.finding import Finding, Level
 
 _MIN_FREE_BYTES = 1 << 30
@@ -33,6 +40,7 @@ def run_checks(settings: Settings) -> list[Finding]:
         _store,
         redis_checks.redis,
         model_checks.models,
+        address_checks.addresses,
         model_checks.keys,
         learning_checks.judges,
         _router,

@@ -30,8 +30,7 @@ def at_start(settings: Settings) -> list[Finding]:
 def models(settings: Settings) -> Iterator[Finding]:
     """Yield whether there are models, what they cost, and whether their providers can be called."""
     if not settings.models:
-        advice = "add [[models]] to waybill.toml, or use `waybill up --simulate`"
-        yield Finding("models", Level.FAIL, "none configured", advice)
+        yield Finding("models", Level.FAIL, "none configured", settings.models_advice)
         return
     yield Finding("models", Level.OK, _models_text(settings.models))
     for model in settings.models:

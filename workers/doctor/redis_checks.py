@@ -44,7 +44,9 @@ def _none(settings: Settings) -> Finding:
         store.close()
     if served:
         return Finding("redis", Level.OK, "none configured here, and workers are alive at the store")
-    return Finding("redis", Level.WARN, "none configured, no stack runs here", "start one with `waybill up`")
+    return Finding(
+        "redis", Level.WARN, "none configured, no stack runs here", f"start one with {settings.stack_command}"
+    )
 
 
 def _server(url: str) -> Iterator[Finding]:

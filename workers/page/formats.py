@@ -9,9 +9,7 @@ from workers.views.status import duration, usd
 
 def money(micros: int | None) -> str:
     """Return micro-dollars as dollars; a dash where there are none."""
-    if micros is None:
-        return "–"
-    return f"−{usd(-micros)}" if micros < 0 and usd(-micros) != usd(0) else usd(abs(micros))
+    return "–" if micros is None else usd(micros)
 
 
 def number(value: float | None, digits: int = 0) -> str:

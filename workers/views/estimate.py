@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from tasks.submission.estimate_values import Estimate, ModelEstimate
+from tasks.submission.estimate_values import MIX, Estimate, ModelEstimate
 from workers.views.familiarity import unfamiliar_texts
 from workers.views.parameters import dropped_texts
 
@@ -22,6 +22,7 @@ def estimate_table(estimate: Estimate) -> RenderableType:
         ),
         f"about {estimate.input_tokens:,} input tokens; {estimate.router}"
         + (f", policy {estimate.policy}" if estimate.policy else ""),
+        *_mix_texts(estimate),
         *_score_texts(estimate),
         *(
             [f"exploration: about {estimate.extra_calls:,} more calls, counted below"]
@@ -54,6 +55,13 @@ def _unfamiliar_texts(estimate: Estimate) -> list[str]:
     familiarity = estimate.mix.familiarity if estimate.mix else None
     text, warning = unfamiliar_texts(familiarity, "FILE")
     return [warning or text] if text else []
+
+
+def _mix_texts(estimate: Estimate) -> list[str]:
+    """Return what the mix is: the router's choices as of now, which is no promise."""
+    if estimate.mix is None or not estimate.policy:
+        return []
+    return [MIX]
 
 
 def _score_texts(estimate: Estimate) -> list[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from textwrap import wrap
 from typing import Any
 
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy import RowMapping
@@ -16,6 +18,8 @@ from tasks.store.api.keys import Key
 from tasks.store.spending import Spending
 from workers.views.status import time_text, usd
 
+#: the longest id and the name before it: a `file` of a batch that was made
+_SUBJECT_WIDTH = len("file=file-") + 24
 #: the row of what no key has spent
 WITHOUT_KEY = "(command and Python)"
 
@@ -80,15 +84,18 @@ def spending_table(found: Sequence[Spending], month: str) -> Table:
 
 
 def audit_table(entries: Sequence[Mapping[str, Any] | RowMapping], names: Mapping[str, str]) -> Table:
-    """Return a row for each thing that was done: when, by whom, to what."""
-    table = _table("subject")
-    for name, most in (("when (UTC)", 10), ("who", 12), ("action", None), ("detail", None)):
+    """Return a row for each thing that was done: when, by whom, to what; the details stand below that."""
+    table = _table("subject, detail")
+    for name, most in (("when (UTC)", 10), ("who", 12), ("action", None)):
         table.add_column(name, overflow="fold", max_width=most)
     for entry in entries:
         when = datetime.fromtimestamp(entry["at"] // 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        detail = " ".join(_told(name, value) for name, value in (entry["detail"] or {}).items())
+        details = [_told(name, value) for name, value in (entry["detail"] or {}).items()]
+        subject = [part for line in (entry["subject"] or "", *details) for part in wrap(line, _SUBJECT_WIDTH)]
         who = names.get(entry["actor"], entry["actor"])
-        table.add_row(*map(Text, (entry["subject"] or "", when, who, entry["action"], detail)))
+        table.add_row(*map(Text, ("\n".join(subject), when, who, entry["action"])))
+    # An id is copied: in a narrow terminal the other columns shrink.
+    table.columns[0].min_width = max(map(cell_len, "\n".join(map(str, table.columns[0].cells)).split("\n")))
     return table
 
 

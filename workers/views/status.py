@@ -21,6 +21,8 @@ from workers.views.health import health_lines
 
 #: the characters of a batch's id
 ID_WIDTH = 22
+#: why savings are below 0: they are what was paid, less what the best single model's answers would have cost
+LOST = "failed calls, which are paid, and dearer models cost more than cheaper ones saved"
 
 
 def batch_view(report: BatchReport) -> RenderableType:
@@ -179,13 +181,21 @@ def cost(state: Progress) -> str:
         "saved by reuse": state.saved or None,
         "saved by routing": state.routing_saved,
     }
-    return ", ".join(f"{name} {usd(amount)}" for name, amount in amounts.items() if amount is not None)
+    shown = (f"{name} {usd(amount)}" for name, amount in amounts.items() if amount is not None)
+    why = lost_text(state.routing_saved)
+    return ", ".join(shown) + (f" ({why})" if why else "")
+
+
+def lost_text(saved: int | None) -> str:
+    """Return why routing has saved less than nothing; empty where it has not."""
+    return LOST if saved is not None and usd(saved).startswith("−") else ""
 
 
 def usd(micros: int) -> str:
     """Return micro-dollars as text in dollars: from ten dollars on two decimals, below that four."""
-    dollars = micros / MICROS_PER_DOLLAR
-    return f"${dollars:,.2f}" if dollars >= 10 else f"${dollars:.4f}"
+    dollars = abs(micros) / MICROS_PER_DOLLAR
+    text = f"${dollars:,.2f}" if dollars >= 10 else f"${dollars:.4f}"
+    return f"−{text}" if micros < 0 and text != "$0.0000" else text
 
 
 def duration(seconds: float) -> str:

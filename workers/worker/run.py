@@ -112,9 +112,7 @@ def queues_of(settings: Settings, role: Role, models: Sequence[str] = ()) -> lis
         return [role.value]
     names = [settings.model(name).name for name in models] or [model.name for model in settings.models]
     if not names:
-        raise SettingsError(
-            "no [[models]]: name at least one in waybill.toml, or use `waybill up --simulate`"
-        )
+        raise SettingsError(f"no models: {settings.models_advice}")
     wanted = {f"{Role.DISPATCH}.{name}" for name in names}
     return [queue for queue in queue_names(settings) if queue in wanted]
 

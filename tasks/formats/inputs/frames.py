@@ -20,7 +20,7 @@ _BATCH_ROWS = 256
 
 def is_table(value: object) -> bool:
     """Return whether a value has named columns; a Series, a list and a dict have none."""
-    return _column_names(value) is not None or _is_lazy(value) or _is_splits(value) or is_columns(value)
+    return _has_columns(value) or _is_splits(value) or is_columns(value)
 
 
 def is_columns(value: object) -> bool:
@@ -87,7 +87,8 @@ def _is_splits(value: object) -> bool:
 
 
 def _has_columns(value: object) -> bool:
-    return _column_names(value) is not None
+    # First: a lazy frame would work its columns out when it is asked for them, and warn of that.
+    return _is_lazy(value) or _column_names(value) is not None
 
 
 def _rows(table: Any, names: list[Any], limit: int) -> Iterable[tuple[object, ...] | LineRejected]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, func, select
 
@@ -13,10 +13,13 @@ from tasks.store.health import retry_costs
 from tasks.store.ids import ids_of
 from tasks.store.learning import calls_to_come
 from tasks.store.learning.judge_runs import JUDGE
+from tasks.store.learning.samples import COLLECT
 from tasks.store.tables import attempt
 
 #: what is added to the mean cost of a call: the rest of a batch may be longer
 _MORE = 1.2
+#: the command whose dry run says what a batch costs, where that is not `submit`
+_COMMANDS: Final[Mapping[str, str]] = {COLLECT: "collect", JUDGE: "judge"}
 
 
 def enough_budget(connection: Connection, row: Mapping[str, Any]) -> int | None:
@@ -63,7 +66,9 @@ def spent_text(row: Mapping[str, Any], enough: int | None) -> str:
 
 def _advice(row: Mapping[str, Any], enough: int | None) -> str:
     if enough is None:
-        return "not one call has fitted: retry with a larger budget (a dry run estimates the cost)"
+        again = "judge again" if _is_judging(row) else "retry"
+        dry_run = f"`waybill {_COMMANDS.get(row.get('purpose', ''), 'submit')} --dry-run`"
+        return f"not one call has fitted: {again} with a larger budget ({dry_run} estimates the cost)"
     if _is_judging(row):
         return f"`waybill judge --budget {_rounded_up(enough)[1:]}` judges the rest, at most all of its pairs"
     return f"retry with a budget of about {_rounded_up(enough)} for the whole batch"

@@ -31,7 +31,7 @@ class Single:
 
     @property
     def saved(self) -> int:
-        """What routing has saved; below 0 where it has cost more."""
+        """What routing has saved; below 0 where failed calls and dearer models cost more than that."""
         return self.cost - self.routed_cost
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
@@ -18,11 +20,14 @@ from tasks.store import batches
 from tasks.store.engine import Store
 from tasks.store.health import silent_redis, workers
 from tasks.store.page import figures
+from tasks.store.page.parts import Single
+from tasks.store.page.tables import batch_figures
 from tests.support import store_builders
 from tests.support.page import Browser
 from workers.api.context import Context
 from workers.page.batches import live
 from workers.page.visit import Visit
+from workers.views.status import LOST
 
 
 def _submitted(browser: Browser) -> str:
@@ -74,6 +79,20 @@ def test_only_an_operator_learns_where_redis_is_silent_and_whom_it_refuses(
     )
     found = answer.json()["progress"]
     assert (found["silent_redis"], found["refused_workers"]) == ("ask who runs Waybill", ["a worker"])
+
+
+def test_savings_below_0_say_why_and_others_do_not(browser: Browser, store: Store) -> None:
+    batch = _submitted(browser)
+    with store.read() as connection:
+        number = int(batches.find(connection, batch)["no"])
+    counted = figures.count(store, number).parts
+    for cost, said in ((30_000, "−$0.0200"), (70_000, "$0.0200")):
+        parts = replace(counted, single=Single("large", cost, 50_000))
+        with store.write() as connection:
+            connection.execute(update(batch_figures).values(parts=parts.to_row()))
+        shown = browser.shown(f"/batches/{batch}")
+        assert f">{said} " in shown
+        assert (LOST in shown) is said.startswith("−")
 
 
 def test_the_events_of_a_batch_end_with_it(browser: Browser, store: Store) -> None:

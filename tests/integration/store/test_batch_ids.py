@@ -34,7 +34,7 @@ def test_a_whole_id_is_itself_also_where_another_begins_with_it(store: Store, id
 
 
 def test_a_beginning_of_several_ids_is_refused_and_names_them(store: Store, ids: list[str]) -> None:
-    with pytest.raises(UsageError, match=r"begins several ids: batch_0123, batch_0123456789abcdef$"):
+    with pytest.raises(UsageError, match=r"means several batches: batch_0123456789abcdef, batch_0123$"):
         _full_id(store, "012")
 
 
@@ -44,3 +44,33 @@ def test_a_beginning_of_several_ids_is_refused_and_names_them(store: Store, ids:
 def test_what_begins_no_id_or_every_one_is_no_batch(store: Store, ids: list[str], text: str) -> None:
     with pytest.raises(UnknownBatch):
         _full_id(store, text)
+
+
+def _named(store: Store, name: str, *batch_ids: str) -> None:
+    with store.write() as connection:
+        for one in batch_ids:
+            batches.create(connection, source="x", options=BatchOptions(name=name), budget=None, batch_id=one)
+
+
+@pytest.mark.parametrize("name", ["nightly", "batch_", "b", "e", "50%"])
+def test_a_name_that_one_batch_has_is_enough(store: Store, ids: list[str], name: str) -> None:
+    _named(store, name, "batch_aaaa")
+    assert _full_id(store, name) == "batch_aaaa"
+    with pytest.raises(UnknownBatch):
+        _full_id(store, f"{name} ")
+
+
+def test_a_name_of_several_batches_is_refused_and_lists_the_newest_ids(store: Store, ids: list[str]) -> None:
+    _named(store, "nightly", *(f"batch_a{number}" for number in range(5)))
+    with pytest.raises(UsageError, match=r"'nightly' means several batches: batch_a4, .*, batch_a1, …$"):
+        _full_id(store, "nightly")
+
+
+def test_a_name_that_begins_the_id_of_another_batch_is_refused_and_a_whole_id_is_not(
+    store: Store, ids: list[str]
+) -> None:
+    _named(store, "fed", "batch_aaaa")
+    _named(store, "0123", "batch_bbbb")
+    with pytest.raises(UsageError, match=r"means several batches: batch_aaaa, batch_fedcba9876543210$"):
+        _full_id(store, "fed")
+    assert _full_id(store, "0123") == ids[0]

@@ -225,3 +225,21 @@ def test_a_stopped_submission_creates_no_batch(server: Server) -> None:
 def test_what_is_no_address_of_a_server_is_refused(url: Any) -> None:
     with pytest.raises(UsageError, match="url is the address"):
         base_url(url)
+
+
+def _listed(*named: tuple[str, str]) -> httpx.Response:
+    data = [{**BATCH, "id": one, "metadata": {"waybill_name": name}} for one, name in named]
+    return _said({"data": [*data, {**BATCH, "metadata": None}], "has_more": False, "last_id": "batch_1"})
+
+
+@pytest.mark.parametrize("name", ["nightly", "every night"])
+def test_a_batch_is_found_by_the_name_that_only_it_has(server: Server, name: str) -> None:
+    server.gives("GET /batches/nightly", _refused(404))
+    server.gives("GET /batches", _listed(("batch_3", name), ("batch_2", "weekly")))
+    assert server.backend.find(name) == "batch_3"
+    server.gives("GET /batches", _listed(("batch_3", name), ("batch_2", name)))
+    with pytest.raises(UsageError, match=r"means several batches: batch_3, batch_2$"):
+        server.backend.find(name)
+    server.gives("GET /batches", _listed())
+    with pytest.raises(UsageError, match="no batch"):
+        server.backend.find(name)

@@ -24,6 +24,7 @@ from workers.backends.server import records
 from workers.backends.server.connection import Connection, NotThere
 from workers.backends.server.creation import create, delete_file
 from workers.backends.server.estimates import estimate_of
+from workers.backends.server.finding import checked, found, pages
 from workers.backends.server.options import metadata_of
 from workers.backends.server.progress import progress_of
 from workers.backends.server.upload import LinesFile, upload, written
@@ -32,8 +33,6 @@ from workers.errors import ServerError
 from workers.prompts import lines_of
 
 _AUTO: Final = "auto"
-#: the most batches of one page of the API
-_PAGE: Final = 100
 _FINAL: Final = frozenset({"completed", "cancelled", "expired"})
 #: how long a server may take to measure the files of a batch that has ended
 _MEASURING_S: Final = 120.0
@@ -93,49 +92,32 @@ class ServerBackend:
         return Accepted(models, frozenset(extra))
 
     def find(self, batch_id: str | None) -> str:
-        """Return the id of this batch, or of the newest; raises UnknownBatch."""
+        """Return the id of the batch with this id or name, or of the newest; raises UnknownBatch."""
         try:
-            return self._found(batch_id)
+            return found(self._server, batch_id)
         except UnknownBatch as error:
             which = "no batch yet" if batch_id is None else f"no batch {batch_id!r}"
             error.args = (f"{which} at {self.place}: a key sees only batches that it submitted",)
             raise
 
-    def _found(self, batch_id: str | None) -> str:
-        if batch_id is not None:
-            return str(self._server.get(f"/batches/{_checked(batch_id)}")["id"])
-        newest = self._server.get("/batches", limit=1)["data"]
-        if not newest:
-            raise UnknownBatch(None)
-        return str(newest[0]["id"])
-
     def newest(self, limit: int) -> list[Progress]:
         """Return the progress of the key's newest batches, newest first; refused ones are left out."""
-        return [self.progress(one["id"]) for one in islice(self._taken(limit), limit)]
-
-    def _taken(self, limit: int) -> Iterator[dict[str, Any]]:
-        """Yield the key's batches that were not refused, newest first, page by page."""
-        after: dict[str, str] = {}
-        while True:
-            page = self._server.get("/batches", limit=min(limit, _PAGE), **after)
-            yield from (one for one in page["data"] if one["status"] != "failed")
-            if not page["has_more"]:
-                return
-            after = {"after": page["last_id"]}
+        taken = (one["id"] for one in pages(self._server, limit) if one["status"] != "failed")
+        return [self.progress(one) for one in islice(taken, limit)]
 
     def progress(self, batch_id: str) -> Progress:
         """Return the progress of a batch; raises UsageError if the server refused its file."""
-        return progress_of(self._server.get(f"/batches/{_checked(batch_id)}/progress"))
+        return progress_of(self._server.get(f"/batches/{checked(batch_id)}/progress"))
 
     def exhausted_text(self, state: Progress) -> str:
         """Return what a batch that has ended lacked of its budget; empty if nothing."""
         if not state.budget_exhausted:
             return ""
-        return str(self._server.get(f"/batches/{_checked(state.batch_id)}/progress")["exhausted"])
+        return str(self._server.get(f"/batches/{checked(state.batch_id)}/progress")["exhausted"])
 
     def results(self, batch_id: str, *, failed: bool | None) -> Iterator[ResultRecord]:
         """Yield the results in input order; the lines lie on the disk meanwhile."""
-        batch = self._server.get(f"/batches/{_checked(batch_id)}")
+        batch = self._server.get(f"/batches/{checked(batch_id)}")
         wanted = {"output_file_id": failed is not True, "error_file_id": failed is not False}
         ids = [batch[name] for name, is_wanted in wanted.items() if is_wanted and batch[name]]
         yield from records.in_input_order((self._lines(batch_id, one) for one in ids), batch["endpoint"])
@@ -158,32 +140,32 @@ class ServerBackend:
         """Cancel a batch and return the number of requests cancelled so far; one that has ended stays so."""
         before = self._cancelled(batch_id)
         try:
-            self._server.post(f"/batches/{_checked(batch_id)}/cancel")
+            self._server.post(f"/batches/{checked(batch_id)}/cancel")
         except UsageError:
             if not self.progress(batch_id).finished:
                 raise
         return self._cancelled(batch_id) - before
 
     def _cancelled(self, batch_id: str) -> int:
-        state = self._server.get(f"/batches/{_checked(batch_id)}/progress")["progress"]
+        state = self._server.get(f"/batches/{checked(batch_id)}/progress")["progress"]
         return 0 if state is None else int(state["cancelled"])
 
     def pause(self, batch_id: str) -> None:
         """Begin nothing more of a batch."""
-        self._server.post(f"/batches/{_checked(batch_id)}/pause")
+        self._server.post(f"/batches/{checked(batch_id)}/pause")
 
     def resume(self, batch_id: str) -> None:
         """Let a batch go on."""
-        self._server.post(f"/batches/{_checked(batch_id)}/resume")
+        self._server.post(f"/batches/{checked(batch_id)}/resume")
 
     def set_budget(self, batch_id: str, budget: int) -> None:
         """Set the cap of a running batch."""
-        self._server.post(f"/batches/{_checked(batch_id)}/budget", json=_usd(budget))
+        self._server.post(f"/batches/{checked(batch_id)}/budget", json=_usd(budget))
 
     def retry(self, batch_id: str, budget: int | None) -> int:
         """Send again what failed and return how many requests."""
         body = {} if budget is None else _usd(budget)
-        answer = self._server.post(f"/batches/{_checked(batch_id)}/retry", json=body, repeats=False)
+        answer = self._server.post(f"/batches/{checked(batch_id)}/retry", json=body, repeats=False)
         return int(answer["retried"])
 
     def delete_data(self, batch_id: str) -> None:
@@ -223,10 +205,3 @@ def _refuse(file: LinesFile, source: str, strict: bool) -> None:
 
 def _usd(budget: int) -> dict[str, float]:
     return {"budget_usd": budget / MICROS_PER_DOLLAR}
-
-
-def _checked(batch_id: str) -> str:
-    """Return an id, which goes into a path; raises UnknownBatch for a text that is none."""
-    if not batch_id.replace("_", "").isalnum():
-        raise UnknownBatch(batch_id)
-    return batch_id

@@ -19,6 +19,7 @@ from tasks.store.page import batch_list, figures
 from tasks.store.page.figures import Figures
 from tasks.store.progress import snapshot
 from workers.api.batches.objects import status_of
+from workers.views.status import lost_text
 
 #: the statuses after which nothing changes, unless it is sent again
 ENDED = ("completed", "failed", "expired", "cancelled")
@@ -144,6 +145,11 @@ class BatchView:
     def saved(self) -> int | None:
         """Micro-dollars saved against the best single model; None where that is not known."""
         return self.figures.parts.single.saved if self.figures.parts.single else None
+
+    @property
+    def lost(self) -> str:
+        """Why it has saved less than nothing; empty where it has not."""
+        return lost_text(self.saved)
 
 
 def may_read(key: Key, owner: str | None) -> bool:

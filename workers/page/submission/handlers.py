@@ -17,6 +17,7 @@ from tasks.batch_api.errors import ApiError, NotFound
 from tasks.endpoints.registry import ENDPOINTS
 from tasks.files.storage import new_name
 from tasks.store.api import files
+from tasks.submission.estimate_values import MIX
 from workers.api.child import ask
 from workers.api.files.handlers import PURPOSES, keep_file
 from workers.api.files.multipart import read_form
@@ -81,7 +82,7 @@ async def show_estimate(visit: Visit) -> Response:
         visit.request, "workers.api.estimates.estimator", asked, turn=visit.context.loading.of(visit.key.id)
     )
     return visit.page(
-        "estimate.html", estimate=estimate, unlike=unfamiliar_texts(_familiarity(estimate), "FILE")
+        "estimate.html", estimate=estimate, mix=MIX, unlike=unfamiliar_texts(_familiarity(estimate), "FILE")
     )
 
 

@@ -89,7 +89,7 @@ def test_models_that_are_named_need_no_key_here(tmp_path: Path) -> None:
 @pytest.mark.parametrize("budget", ["0", "-1", "nan"])
 def test_a_budget_of_nothing_is_refused(budget: str, tmp_path: Path) -> None:
     refused = run("init", "--yes", "--budget", budget, cwd=tmp_path, OPENAI_API_KEY=KEY)
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "a budget is more than 0" in refused.stderr
     assert list(tmp_path.iterdir()) == []
 

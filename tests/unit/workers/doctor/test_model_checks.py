@@ -1,13 +1,18 @@
 """What would fail at the first call of a model is said before there is one."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tasks.errors import SettingsError
 from tasks.settings import Settings
+from tasks.submission.options import options_for
 from workers.cli.processes import problems_at_start
-from workers.doctor import model_checks
+from workers.doctor import model_checks, redis_checks
 from workers.doctor.finding import Level
+from workers.worker.run import Role, queues_of
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +52,41 @@ def test_a_server_of_ones_own_and_names_that_litellm_lists_are_fine(litellm: str
 def test_a_name_without_a_provider_fails_the_doctor() -> None:
     [model] = _settings(litellm="my-own-model").models
     assert [one.level for one in model_checks.provider(model)] == [Level.FAIL]
+
+
+_STORES: dict[str, dict[str, object]] = {
+    "a file": {},
+    "a team": {"store": {"url": "postgresql://db/waybill"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("store", "has_models", "command"),
+    [
+        ("a file", True, "`waybill up`"),
+        ("a file", False, "`waybill up --simulate`"),
+        ("a team", True, ""),
+        ("a team", False, ""),
+    ],
+)
+def test_a_stack_is_advised_only_where_it_starts_and_is_the_only_one(
+    tmp_path: Path, store: str, has_models: bool, command: str
+) -> None:
+    listed = [{"name": "a", "litellm": "openai/a"}] if has_models else []
+    settings = Settings.model_validate({"home": tmp_path, "models": listed, **_STORES[store]})
+    assert settings.stack_command == command
+    with pytest.raises(SettingsError) as no_redis:
+        _ = settings.redis_url
+    told = [str(no_redis.value), *(one.advice for one in redis_checks.redis(settings))]
+    if not has_models:
+        told += [one.advice for one in model_checks.models(settings)]
+        calls: tuple[Callable[[], object], ...] = (
+            lambda: queues_of(settings, Role.DISPATCH),
+            lambda: options_for(settings),
+        )
+        for call in calls:
+            with pytest.raises(SettingsError, match=r"no models: add \[\[models\]\]") as no_models:
+                call()
+            told.append(str(no_models.value))
+    named = {advised for text in told for advised in re.findall(r"`waybill up[^`]*`", text)}
+    assert named == ({command} if command else set())

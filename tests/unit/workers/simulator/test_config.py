@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.comparisons import assert_fields
+from tests.support.paths import REPOSITORY
 from workers.simulator import Fault, default_config, load_config, with_transient_failures
 from workers.simulator.config import ModelProfile
 from workers.simulator.errors import SimulatorConfigError
@@ -96,3 +97,13 @@ def test_the_ledger_counts_calls_in_flight_and_their_peak() -> None:
     counts = ledger.stats()["models"]["m"]
     assert_fields(counts, received=3, in_flight=0, peak_in_flight=2)
     assert counts["by_status"] == {"200": 1, "none": 2}
+
+
+def test_a_model_of_a_file_knows_its_key_as_the_page_of_the_simulator_says(tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs" / "simulator.md").read_text()
+    setting = page.partition("then add to a model: ")[2].partition("\n")[0]
+    default = (REPOSITORY / "workers" / "simulator" / "default.toml").read_text()
+    path = tmp_path / "strict.toml"
+    path.write_text(default.replace("[[models]]\n", f"[[models]]\n{setting}\n", 1))
+    keys = [model.api_key for model in load_config(path).models]
+    assert keys == ["sk-right", None, None, None]

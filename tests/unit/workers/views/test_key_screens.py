@@ -32,12 +32,22 @@ def test_the_spending_of_keys_has_whole_amounts() -> None:
     assert_screen("keys-spending", spending_table(found, "2026-11"))
 
 
-def test_the_log_of_keys_has_whole_subjects() -> None:
+def test_the_log_of_keys_has_whole_ids() -> None:
     entry = {
         "at": AT, "actor": "key_0123456789abcdef", "action": "batch.created",
         "subject": "batch_0123456789abcdef", "detail": {"requests": 2_400_000},
     }  # fmt: skip
-    assert_screen("keys-audit", audit_table([entry], {"key_0123456789abcdef": "the summaries team"}))
+    created = {
+        "at": AT, "actor": "key_0123456789abcdef", "action": "batch.create",
+        "subject": "batch_fedcba9876543210",
+        "detail": {"file": "file-0123456789abcdef01234567", "budget": 500_000},
+    }  # fmt: skip
+    uploaded = {
+        "at": AT, "actor": "operator", "action": "webhook.remove", "subject": "file-0123456789abcdef01234567",
+        "detail": None,
+    }  # fmt: skip
+    entries = [entry, created, uploaded]
+    assert_screen("keys-audit", audit_table(entries, {"key_0123456789abcdef": "the summaries team"}))
 
 
 def test_an_estimate_has_whole_numbers() -> None:

@@ -11,7 +11,16 @@ from tasks.store.batch_progress import PausedModel, Rate
 from tests.support.progress import DONE
 from workers.views.batch_report import BatchReport, progress_to_dict
 from workers.views.live import live_view
-from workers.views.status import batch_view, batches_table, duration, progress_line, usd
+from workers.views.status import (
+    LOST,
+    batch_view,
+    batches_table,
+    cost,
+    duration,
+    lost_text,
+    progress_line,
+    usd,
+)
 
 
 def test_bad_lines_are_in_the_line_of_progress() -> None:
@@ -60,3 +69,13 @@ def test_live_view_and_status_view_can_be_drawn() -> None:
 
 def test_small_amounts_keep_four_decimals() -> None:
     assert [usd(2_900), usd(12_345_678)] == ["$0.0029", "$12.35"]
+
+
+def test_an_amount_below_0_has_its_sign_before_the_dollars() -> None:
+    assert [usd(-20_000), usd(-12_345_678), usd(-4), usd(0)] == ["−$0.0200", "−$12.35", "$0.0000", "$0.0000"]
+
+
+def test_routing_that_has_cost_more_than_it_saved_says_why() -> None:
+    assert cost(replace(DONE, routing_saved=-20_000)).endswith(f", saved by routing −$0.0200 ({LOST})")
+    assert cost(replace(DONE, routing_saved=20_000)).endswith(", saved by routing $0.0200")
+    assert [lost_text(saved) for saved in (None, 0, 5, -4, -51)] == ["", "", "", "", LOST]

@@ -35,7 +35,7 @@ def test_a_dispatch_worker_consumes_the_queues_of_all_models_or_of_those_named()
 def test_a_dispatch_worker_refuses_an_unknown_model_and_no_models_at_all() -> None:
     with pytest.raises(SettingsError, match="no model 'c'"):
         queues_of(settings("a"), Role.DISPATCH, ("c",))
-    with pytest.raises(SettingsError, match="no \\[\\[models\\]\\]"):
+    with pytest.raises(SettingsError, match=r"no models: add \[\[models\]\]"):
         queues_of(settings(), Role.DISPATCH)
 
 
