@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from importlib.resources import files
-from uuid import uuid4
+from secrets import token_hex
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -96,7 +96,7 @@ class RedisLimiter:
         origins: Sequence[Origin] = (),
     ) -> Grant:
         """See `Limiter.acquire`."""
-        slot_ids = [uuid4().hex for _ in tokens]
+        slot_ids = [token_hex(16) for _ in tokens]
         rules = (
             limits.request_interval_us,
             limits.request_burst_us,

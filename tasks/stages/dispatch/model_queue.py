@@ -206,6 +206,8 @@ class ModelQueue:
             result: What became of the calls that are not to be made now.
             calls: The calls.
         """
+        if not (result.waiting or result.refused or result.lost):
+            return
         later = [one for one in calls if one.request_id in result.waiting]
         put_off = await self._put_off(later)
         back = result.waiting - put_off.waiting - put_off.refused - put_off.lost
