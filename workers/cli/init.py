@@ -41,8 +41,15 @@ def init(
     chosen = _named(models) if models else _chosen(_found(), ask=not yes)
     cap = _cap(budget, ask=not yes)
     output.write_text(first_settings(chosen, budget=cap), encoding="utf-8")
-    info("`waybill doctor` checks it; `waybill up` starts Waybill")
+    info(_next_steps(output))
     write(str(output))
+
+
+def _next_steps(output: Path) -> str:
+    from tasks.settings import load_settings
+
+    command = load_settings(output).stack_command  # none at a store of PostgreSQL that the environment names
+    return "`waybill doctor` checks it" + (f"; {command} starts Waybill" if command else "")
 
 
 def _named(names: str) -> list[KnownModel]:

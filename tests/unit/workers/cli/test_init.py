@@ -47,6 +47,16 @@ def test_the_models_of_the_keys_in_the_environment_are_written_and_the_doctor_is
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+def test_a_stack_of_ones_own_is_advised_only_where_no_store_of_a_team_is_named(tmp_path: Path) -> None:
+    alone = run("init", "--yes", cwd=tmp_path, OPENAI_API_KEY=KEY)
+    assert "`waybill doctor` checks it; `waybill up` starts Waybill\n" in alone.stderr
+    team = {"OPENAI_API_KEY": KEY, "WAYBILL_STORE__URL": "postgresql://team:x@127.0.0.1/waybill"}
+    made = run("init", "--yes", "--force", cwd=tmp_path, **team)
+    assert made.returncode == 0, made.stderr
+    assert "`waybill doctor` checks it\n" in made.stderr
+    assert "waybill up" not in made.stderr
+
+
 def test_it_asks_for_each_model_and_for_the_budget(tmp_path: Path) -> None:
     made = run("init", cwd=tmp_path, given="n\ny\n2.50\n", OPENAI_API_KEY=KEY)
     assert made.returncode == 0, made.stderr
