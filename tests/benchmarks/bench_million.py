@@ -1,6 +1,6 @@
 """One batch of very many calls at no latency on PostgreSQL: rate, memory, descriptors and bloat over time.
 
-    python tests/benchmarks/bench_million.py 1000000      # two hours of two idle cores
+    python tests/benchmarks/bench_million.py 1000000      # half an hour of two idle cores
     python tests/benchmarks/bench_million.py 50000
     python tests/benchmarks/bench_million.py 100000 --stored 9900000     # ten million in the store
 

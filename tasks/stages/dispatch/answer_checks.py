@@ -21,6 +21,7 @@ from tasks.validation.values import Answer, AnswerCheck, Expectation
 
 logger = logging.getLogger(__name__)
 
+_NOTHING = Expectation()
 #: a key of a request that may hold a schema, as it stands in a canonical body
 _KEYS = tuple(f'"{key}":' for key in WITH_SCHEMAS)
 
@@ -62,9 +63,10 @@ class AnswerChecks:
 
 def expectation(request: HeldRequest) -> Expectation:
     """Return what a request demands of its answer; false where nothing is checked."""
-    if request.validate == "off":
-        return Expectation()
-    if not any(key in request.body for key in _KEYS):
+    names_schema = any(key in request.body for key in _KEYS)
+    if request.validate == "off" or not (names_schema or request.validators):
+        return _NOTHING
+    if not names_schema:
         return expectation_of({}, endpoint=request.endpoint, validators=request.validators)
     body = json.loads(request.body)
     return expectation_of(body, endpoint=request.endpoint, validators=request.validators)
