@@ -85,16 +85,21 @@ def charged_micros(usage: Usage, price: Price, *, tiers: Iterable[str] = (STANDA
 
 def _micros(usage: Usage, price: Price) -> int:
     counts = (*usage.by_kind, usage.unexplained)
-    return _total(
-        *zip(counts, _amounts(price), strict=True),
-        *_fees(price, requests=usage.requests, searches=usage.searches, size=usage.search_size),
-    )
+    micros = sum((n * rate for n, rate in zip(counts, _per_token(price), strict=True) if n), Decimal(0))
+    return _rounded_up(micros + MICROS_PER_DOLLAR * _fees(usage, price))
 
 
 @lru_cache(maxsize=1024)
-def _amounts(price: Price) -> tuple[float, ...]:
-    """Return the dollars per million tokens of each kind, and of those of an unknown one."""
-    return (*map(price.per_million, TOKEN_KINDS), price.unexplained)
+def _per_token(price: Price) -> tuple[Decimal, ...]:
+    """Return the micro-dollars per token of each kind, and of those of an unknown one."""
+    return (*(_exact(price.per_million(kind)) for kind in TOKEN_KINDS), _exact(price.unexplained))
+
+
+def _fees(usage: Usage, price: Price) -> Decimal:
+    """Return the dollars that a call and its searches cost beside its tokens."""
+    searches = min(usage.searches, 1) if price.searches_once else usage.searches
+    per_search = _exact(price.per_search(usage.search_size)) if searches else 0
+    return usage.requests * _exact(price.request) + searches * per_search
 
 
 class _Rates(NamedTuple):
@@ -120,17 +125,6 @@ def _rates(price: Price, kinds: frozenset[str]) -> _Rates:
     )
     most_searches = 1 if price.searches_once else sys.maxsize
     return _Rates(_exact(sent), _exact(written), _exact(price.request), _exact(price.search), most_searches)
-
-
-def _fees(price: Price, *, requests: int, searches: int, size: str | None) -> tuple[tuple[int, float], ...]:
-    per_search = price.per_search(size)
-    searches = min(searches, 1) if price.searches_once else searches
-    return (requests * MICROS_PER_DOLLAR, price.request), (searches * MICROS_PER_DOLLAR, per_search)
-
-
-def _total(*parts: tuple[int, float]) -> int:
-    """Return the sum of counts times prices."""
-    return _rounded_up(sum((count * _exact(price) for count, price in parts if count), Decimal(0)))
 
 
 def _rounded_up(micros: Decimal) -> int:

@@ -119,6 +119,9 @@ def cost_of(usage: Usage, demand: Demand, model: ModelSettings, *, max_tokens: i
     if not usage.searches and _always_searches(model):
         usage = replace(usage, searches=1)
     tiers = demand.tiers if usage.tier is None else frozenset((usage.tier,))
+    charged = charged_micros(usage, price, tiers=tiers)
+    if _is_within(usage, demand.input_bytes, max_tokens):
+        return max(charged, usage.billed or 0)
     searches = max(usage.searches, _searches(demand, model))
     most = worst_case_micros(
         input_bytes=_input_bytes(demand, model)
@@ -132,7 +135,13 @@ def cost_of(usage: Usage, demand: Demand, model: ModelSettings, *, max_tokens: i
         kinds=demand.kinds.union(compress(TOKEN_KINDS, usage.by_kind)),
         searches=searches,
     )
-    return max(min(charged_micros(usage, price, tiers=tiers), most), usage.billed or 0)
+    return max(min(charged, most), usage.billed or 0)
+
+
+def _is_within(usage: Usage, input_bytes: int, max_tokens: int) -> bool:
+    """Return whether a usage is below the worst case as it stands, as nearly all are."""
+    is_one_call = usage.requests == 1 and not usage.searches
+    return is_one_call and usage.prompt_tokens <= input_bytes and usage.completion_tokens <= max_tokens
 
 
 def _input_bytes(demand: Demand, model: ModelSettings) -> int:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from router_core.pricing import Price, Usage, charged_micros
+from router_core.pricing.usage import COUNTS
 from tasks.money.call_costs import HIDDEN_TOKENS, TOKENS_PER_SEARCH, Demand, cost_of, demand_of, worst_case_of
 from tasks.settings import ModelSettings
 
@@ -180,3 +184,23 @@ def test_a_tier_that_nobody_asked_for_is_charged_in_full_too() -> None:
 def test_a_model_that_always_searches_has_made_one_search_at_least() -> None:
     usage = Usage(input=20, output=10)
     assert cost(usage, litellm="openai/gpt-4o-search-preview") == cost(usage) + 10_000
+
+
+usages = st.builds(
+    lambda counts, **others: Usage(**counts, **others),
+    st.dictionaries(st.sampled_from(COUNTS), st.sampled_from([1, 20, 99, 101, 5_000]), max_size=3),
+    search_size=st.sampled_from([None, "high"]),
+    billed=st.sampled_from([None, None, 7_000]),
+    tier=st.sampled_from([None, "priority", "flex"]),
+)
+stepped = replace(PRICE, steps=((50, Price(3, 5)),), search_sizes=(("high", 0.5),), searches_once=False)
+
+
+@settings(max_examples=1000)
+@given(usages, st.sampled_from([PRICE, stepped]), st.sampled_from([demand(), demand(tools=[])]))
+def test_a_usage_below_the_worst_case_costs_what_it_would_if_that_were_looked_at(
+    usage: Usage, price: Price, asked: Demand
+) -> None:
+    with patch("tasks.money.call_costs._is_within", return_value=False):
+        looked_at = cost_of(usage, asked, model(), max_tokens=100, price=price)
+    assert cost_of(usage, asked, model(), max_tokens=100, price=price) == looked_at
