@@ -46,9 +46,14 @@ def init(
 
 
 def _next_steps(output: Path) -> str:
+    from tasks.errors import SettingsError
     from tasks.settings import load_settings
 
-    command = load_settings(output).stack_command  # none at a store of PostgreSQL that the environment names
+    try:
+        # None at a team's store, which the environment may name.
+        command = load_settings(output).stack_command
+    except SettingsError:  # in the environment; the doctor says so
+        command = ""
     return "`waybill doctor` checks it" + (f"; {command} starts Waybill" if command else "")
 
 

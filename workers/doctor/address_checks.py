@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -19,6 +20,8 @@ from workers.doctor.finding import Finding, Level
 
 #: how long all servers together have to answer
 _TIMEOUT_S = 3.0
+#: the statuses of a proxy that did not reach a server
+_OF_PROXIES = (502, 503, 504)
 _ADVICE = "check its api_base, and that its server runs"
 
 
@@ -76,8 +79,26 @@ def _status(address: _Address) -> int:
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     url = f"{address.base.rstrip('/')}/models"
     # Streamed: a list of models may be long, and nothing of it is needed.
-    with httpx.stream("GET", url, headers=headers, timeout=_TIMEOUT_S) as response:
+    with _client(url) as (client, proxy), client.stream("GET", url, headers=headers) as response:
+        if proxy and response.status_code in _OF_PROXIES:
+            raise _ProxyError(response.status_code)
         return response.status_code
+
+
+@contextmanager
+def _client(url: str) -> Iterator[tuple[httpx.Client, str | None]]:
+    """Return a client that goes the way of calls, and the proxy on it: a key must go nowhere else."""
+    from yarl import URL
+
+    from tasks.providers.connections import proxy_for
+
+    proxy, context = proxy_for(URL(url)), httpx.create_ssl_context()  # which heeds $SSL_CERT_FILE
+    with httpx.Client(proxy=proxy, trust_env=False, verify=context, timeout=_TIMEOUT_S) as client:
+        yield client, proxy
+
+
+class _ProxyError(Exception):
+    """A status with which a proxy says that it did not reach the server."""
 
 
 def _silent(address: _Address, names: Sequence[str], cause: str) -> Finding:
@@ -96,6 +117,8 @@ def _cause(error: BaseException | None) -> str:
             return "refuses connections"
         if isinstance(error, httpx.TimeoutException):
             return _no_answer()
+        if isinstance(error, _ProxyError):
+            return f"is not reached through the proxy ({error})"
         error = error.__cause__ or error.__context__
     return f"cannot be asked ({kind})"
 
@@ -105,7 +128,7 @@ def _no_answer() -> str:
 
 
 def _shown(base: str) -> str:
-    """Return an address without its user, password and query."""
+    """Return an address without what may hold a secret: its user, password, path and query."""
     try:
         parts = urlsplit(base)
         port = "" if parts.port is None else f":{parts.port}"
@@ -114,4 +137,4 @@ def _shown(base: str) -> str:
     if not parts.hostname:
         return "its api_base, no http or https URL,"
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}{port}{parts.path}"
+    return f"{parts.scheme}://{host}{port}"

@@ -22,9 +22,9 @@ def plain_usage(
     They return the same for a plain one, but take ten times as long, and every call has one to be read.
     """
     prompt, completion = figures.get("prompt_tokens"), figures.get("completion_tokens")
-    if not (
-        _is_count(prompt) and _is_count(completion) and figures.get("total_tokens") == prompt + completion
-    ):
+    if not (_is_count(prompt) and _is_count(completion) and _is_count(prompt + completion)):
+        return None
+    if figures.get("total_tokens") != prompt + completion:
         return None
     if not figures.keys() <= _PLAIN or not all(_is_empty(figures.get(name)) for name in _DETAILS):
         return None

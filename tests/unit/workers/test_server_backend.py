@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -227,8 +228,9 @@ def test_what_is_no_address_of_a_server_is_refused(url: Any) -> None:
         base_url(url)
 
 
-def _listed(*named: tuple[str, str]) -> httpx.Response:
-    data = [{**BATCH, "id": one, "metadata": {"waybill_name": name}} for one, name in named]
+def _listed(*named: tuple[str, str], also: Sequence[Mapping[str, Any]] = ()) -> httpx.Response:
+    data = [*also]
+    data += [{**BATCH, "id": one, "metadata": {"waybill_name": name}} for one, name in named]
     return _said({"data": [*data, {**BATCH, "metadata": None}], "has_more": False, "last_id": "batch_1"})
 
 
@@ -236,6 +238,9 @@ def _listed(*named: tuple[str, str]) -> httpx.Response:
 def test_a_batch_is_found_by_the_name_that_only_it_has(server: Server, name: str) -> None:
     server.gives("GET /batches/nightly", _refused(404))
     server.gives("GET /batches", _listed(("batch_3", name), ("batch_2", "weekly")))
+    assert server.backend.find(name) == "batch_3"
+    refused = {**BATCH, "id": "batch_4", "status": "failed", "metadata": {"waybill_name": name}}
+    server.gives("GET /batches", _listed(("batch_3", name), also=[refused]))
     assert server.backend.find(name) == "batch_3"
     server.gives("GET /batches", _listed(("batch_3", name), ("batch_2", name)))
     with pytest.raises(UsageError, match=r"means several batches: batch_3, batch_2$"):

@@ -32,10 +32,11 @@ def found(server: Connection, text: str | None) -> str:
 
 
 def _named(server: Connection, name: str) -> str:
+    # One that was refused has no requests: its file was mended and submitted again under the same name.
     named = [
         str(one["id"])
         for one in pages(server, _PAGE)
-        if (one.get("metadata") or {}).get("waybill_name") == name
+        if (one.get("metadata") or {}).get("waybill_name") == name and one["status"] != "failed"
     ]
     if not named:
         raise UnknownBatch(name)

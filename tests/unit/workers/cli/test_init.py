@@ -57,6 +57,13 @@ def test_a_stack_of_ones_own_is_advised_only_where_no_store_of_a_team_is_named(t
     assert "waybill up" not in made.stderr
 
 
+def test_a_bad_value_in_the_environment_is_left_to_the_doctor(tmp_path: Path) -> None:
+    made = run("init", "--yes", cwd=tmp_path, OPENAI_API_KEY=KEY, WAYBILL_API__PORT="x")
+    assert made.returncode == 0, made.stderr
+    assert made.stdout == "waybill.toml\n"
+    assert "`waybill doctor` checks it\n" in made.stderr
+
+
 def test_it_asks_for_each_model_and_for_the_budget(tmp_path: Path) -> None:
     made = run("init", cwd=tmp_path, given="n\ny\n2.50\n", OPENAI_API_KEY=KEY)
     assert made.returncode == 0, made.stderr

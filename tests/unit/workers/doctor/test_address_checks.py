@@ -70,7 +70,7 @@ def test_whatever_answers_is_there_and_is_asked_once_for_its_models(server: Serv
     server.status = status
     base = f"http://{server.at}/v1"
     found = _found({"api_base": base}, {"api_base": base}, {})
-    assert found == [Finding("addresses", Level.OK, f"{base} answers (m0, m1)")]
+    assert found == [Finding("addresses", Level.OK, f"http://{server.at} answers (m0, m1)")]
     assert server.asked == [("/v1/models", None)]
 
 
@@ -79,7 +79,7 @@ def test_a_key_that_is_refused_where_calls_send_it_so_is_named_and_not_shown(ser
     with_key = {"api_base": base, "api_key_env": "A_KEY"}
     server.status = 401
     (found,) = _found(with_key)
-    assert (found.level, found.text) == (Level.WARN, f"{base} refuses the key of m0 (401)")
+    assert (found.level, found.text) == (Level.WARN, f"http://{server.at} refuses the key of m0 (401)")
     assert server.asked == [("/v1/models", f"Bearer {KEY}")]
     assert KEY not in repr(found)
     server.status = 403
@@ -94,7 +94,7 @@ def test_a_wrong_address_is_a_warning_without_the_secrets_of_its_url(
     port, secret = _closed_port(), "secret-word"
     bases = [
         f"http://me:{secret}@127.0.0.1:{port}/v1?key={secret}",
-        f"https://{server.at}/v1",
+        f"https://{server.at}/{secret}/v1",
         "http://nobody.invalid/v1",
         f"localhost/{secret}",
         f"http://127.0.0.1:{secret}/v1",
@@ -110,10 +110,34 @@ def test_a_wrong_address_is_a_warning_without_the_secrets_of_its_url(
     found = _found(*({"api_base": base} for base in bases))
     assert [one.level for one in found] == [Level.WARN] * len(bases)
     texts = [one.text for one in found]
-    assert texts[0] == f"m0: http://127.0.0.1:{port}/v1 refuses connections"
-    assert texts[1].startswith(f"m1: https://{server.at}/v1 has no valid TLS")
-    assert texts[2] == "m2: http://nobody.invalid/v1 has a name that is not known"
+    assert texts[0] == f"m0: http://127.0.0.1:{port} refuses connections"
+    assert texts[1].startswith(f"m1: https://{server.at} has no valid TLS")
+    assert texts[2] == "m2: http://nobody.invalid has a name that is not known"
     assert secret not in repr(found)
+
+
+def test_a_key_goes_to_no_proxy_for_a_server_on_this_host(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_PROXY")
+    for name in ("HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://{server.at}")
+    port = _closed_port()
+    (found,) = _found({"api_base": f"http://localhost:{port}/v1", "api_key_env": "A_KEY"})
+    assert found.text == f"m0: http://localhost:{port} refuses connections"
+    assert server.asked == []
+
+
+def test_a_proxy_that_does_not_reach_the_server_is_not_taken_for_it(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.setenv("HTTP_PROXY", f"http://{server.at}")
+    server.status = 502
+    (found,) = _found({"api_base": "http://models.invalid/v1"})
+    assert found.text == "m0: http://models.invalid is not reached through the proxy (502)"
+    server.status = 404
+    assert _found({"api_base": "http://models.invalid/v1"})[0].level is Level.OK
 
 
 def test_a_server_that_never_answers_ends_the_check_all_the_same(
@@ -125,5 +149,5 @@ def test_a_server_that_never_answers_ends_the_check_all_the_same(
         found = _found({"api_base": base}, {"api_base": f"{base}/v1"})
     assert [one.text for one in found] == [
         f"m0: {base} does not answer within 0.3 s",
-        f"m1: {base}/v1 does not answer within 0.3 s",
+        f"m1: {base} does not answer within 0.3 s",
     ]

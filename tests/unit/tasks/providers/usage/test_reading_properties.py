@@ -212,7 +212,7 @@ small = st.none() | st.integers(0, 3) | st.sampled_from([-1, 0.0, 2.5, True, "",
 parts = st.sampled_from(["cached_tokens", "reasoning_tokens", "audio_tokens", "image_tokens"])
 few = st.dictionaries(parts, small, max_size=2)
 almost_plain = st.fixed_dictionaries(
-    {"prompt_tokens": st.integers(0, 4), "completion_tokens": st.integers(0, 4)},
+    dict.fromkeys(("prompt_tokens", "completion_tokens"), st.integers(0, 4) | st.just(15_000_000)),
     optional={
         "prompt_tokens_details": few | small,
         "completion_tokens_details": few | small,
