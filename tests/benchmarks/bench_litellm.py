@@ -87,6 +87,7 @@ async def milliseconds(variant: str, base_url: str, calls: int) -> float:
 def prepare(variant: str) -> None:
     """Undo one of the things that Waybill does to LiteLLM."""
     from tasks.providers import litellm_provider
+    from tasks.providers.litellm_setup import import_litellm
 
     if variant == "sdk":
         litellm_provider.fastest_model_name = lambda _, deployment, __: deployment.litellm_model
@@ -96,16 +97,13 @@ def prepare(variant: str) -> None:
         import litellm.litellm_core_utils.llm_response_utils.response_metadata as metadata
 
         update = metadata.update_response_metadata
-        litellm_provider.import_litellm().utils.update_response_metadata = update
+        import_litellm().utils.update_response_metadata = update
     extra: dict[str, Any] = {
         "priced-per-call": {"input_cost_per_token": 1e-7, "output_cost_per_token": 4e-7},
         "keeps-params": {"drop_params": False},
     }.get(variant, {})
-    original = litellm_provider._arguments
-    litellm_provider._arguments = lambda litellm, deployment, body: {
-        **original(litellm, deployment, body),
-        **extra,
-    }
+    original = litellm_provider._common_arguments
+    litellm_provider._common_arguments = lambda deployment: {**original(deployment), **extra}
 
 
 if __name__ == "__main__":
