@@ -65,16 +65,16 @@ RULES = [
     _unique("request", "test_the_database_itself_refuses_a_custom_id_that_is_there"),
     Rule(
         "epoch of a claim",
-        "tasks.store.chunks",
-        "chunk.c.epoch == epoch, ",
-        "",
+        "tasks.store.claims",
+        'chunk.c.epoch == bindparam("announced")',
+        'chunk.c.epoch + bindparam("announced") >= 0',
         "test_races.test_a_message_from_before_a_postponement_finds_nothing",
     ),
     Rule(
         "state of a claim",
-        "tasks.store.chunks",
-        'chunk.c.stage == stage, chunk.c.state == "queued"',
-        "chunk.c.stage == stage",
+        "tasks.store.claims",
+        'chunk.c.state == "queued",',
+        "",
         "test_chunks.test_a_repeated_message_finds_its_chunk_claimed",
     ),
     Rule(
@@ -136,8 +136,8 @@ RULES = [
     Rule(
         "fence of a settlement",
         "tasks.store.ledger",
-        "tuple_(attempt.c.request_id, attempt.c.number).in_(keys), attempt.c.state == SENT",
-        "tuple_(attempt.c.request_id, attempt.c.number).in_(keys)",
+        'in_(bindparam("keys", expanding=True)),\n    attempt.c.state == SENT,',
+        'in_(bindparam("keys", expanding=True)),',
         "test_sweep.test_an_answer_after_its_worker_was_given_up_changes_nothing",
     ),
     Rule(
@@ -157,8 +157,8 @@ RULES = [
     Rule(
         "one outcome is counted",
         "tasks.store.outcomes",
-        "request.c.id.in_(list(final)), outcome.c.request_id.is_(None)",
-        "request.c.id.in_(list(final))",
+        'in_(bindparam("ids", expanding=True)), outcome.c.request_id.is_(None)',
+        'in_(bindparam("ids", expanding=True))',
         "test_races.test_a_request_that_is_ended_twice_is_counted_once",
     ),
     Rule(
