@@ -41,6 +41,7 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/mypy tests/types
+	$(BIN)/mypy --config-file tests/benchmarks/mypy.ini tests/benchmarks/*.py
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
+from operator import attrgetter
 from typing import Any
 
 from router_core.pricing.usage import STANDARD, TOKEN_KINDS
@@ -58,8 +59,8 @@ class Price:
 
     def amounts(self) -> dict[str, float]:
         """Return the amounts that are set, in dollars, by field."""
-        names = [field.name for field in fields(self) if field.name not in _NOT_AMOUNTS]
-        return {name: value for name in names if (value := getattr(self, name)) is not None}
+        values = zip(_AMOUNTS, _amounts_of(self), strict=True)
+        return {name: value for name, value in values if value is not None}
 
     @property
     def pair(self) -> tuple[float, float]:
@@ -113,3 +114,8 @@ class Price:
         own, base = self.per_million(kind), TOKEN_KINDS[kind] or "input"
         old = self.per_million(base)
         return round(own * new.per_million(base) / old, 9) if old else own
+
+
+# A getter of many fields, as of a usage: the price of each chunk is made anew, and checks its amounts.
+_AMOUNTS = tuple(field.name for field in fields(Price) if field.name not in _NOT_AMOUNTS)
+_amounts_of = attrgetter(*_AMOUNTS)

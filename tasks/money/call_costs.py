@@ -26,8 +26,8 @@ TOKENS_FOR_TOOLS = 1_024
 #: a provider may count this many input tokens above the bound before its count is taken for a misreport
 HIDDEN_TOKENS = 4_096
 
-#: A body without any of these is plain text in the standard tier. It stands first of all that a worker looks
-#: for; prompts are long and full of quotes, most of which the letter behind them rules out.
+#: A body without any of these is plain text in the standard tier. Prompts may be long and full of quotes: the
+#: letter that follows a quote rules most of them out, in a tenth of the time of the names.
 _NOT_PLAIN = re.compile(
     r'"(?=[stfrmaivwgpSWGP])'
     r"(?:service_tier|tools|functions|response_format|modalities|audio|ttl|input_audio|audio_url|image"

@@ -26,6 +26,8 @@ from tasks.providers.replies.reading import read_reply
 _VERSION = "/v1"
 #: where moderations go whose model names no other place
 _OPENAI_BASE = "https://api.openai.com/v1"
+#: kept: to make an encoder for each request takes as long as a short one
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 class DirectProvider:
@@ -97,9 +99,6 @@ def _request(deployment: Deployment, body: Mapping[str, Any], endpoint: str) -> 
     model = deployment.litellm_model.removeprefix(OPENAI_PREFIX)
     sent = {**chat_parameters(body, endpoint), **extra_parameters(deployment, body), "model": model}
     return _ENCODER.encode(sent).encode()
-
-
-_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 @lru_cache(maxsize=1024)

@@ -35,6 +35,7 @@ class FairClaims:
         It is the announced chunk itself where the turn is its batch's.
         """
         for choice in CHOICES:
+            # One transaction: a snapshot of its own for the look would cost as much as the claim.
             with self._store.write() as connection:
                 waiting = turns.waiting(connection, chunk_id, epoch, stage=stage)
                 if not waiting.weights:

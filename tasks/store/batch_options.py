@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 from router_core.policy.preferences import Policy
@@ -11,11 +10,6 @@ from router_core.pricing import Price
 from router_core.pricing.tables import from_json
 from tasks.formats.determinism import Dedupe, dedupe_of
 from tasks.store.priorities import NORMAL
-
-
-@lru_cache(maxsize=1024)
-def _price_of(input_price: float, output_price: float) -> Price:
-    return Price(input_price, output_price)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +78,7 @@ class BatchOptions:
         if (kinds := self.kind_prices.get(model)) is not None:
             return from_json(kinds)
         pair = self.prices.get(model)
-        return _price_of(*pair) if pair else None
+        return Price(*pair) if pair else None
 
     def of_request(self, model: str) -> dict[str, Any]:
         """Return the fields of a `HeldRequest` for this model that the batch's options set."""

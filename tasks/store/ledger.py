@@ -129,15 +129,15 @@ def held_by(owner: str, request_ids: Sequence[int]) -> tuple[ColumnElement[bool]
     )
 
 
-def sent_attempts(connection: Connection, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
-    """Return what is reserved for attempts that are `sent`, micro-dollars by (request id, number)."""
-    return {(i, number): reserved for i, number, reserved in connection.execute(_SENT_OF, {"keys": keys})}
-
-
 _SENT_OF = select(attempt.c.request_id, attempt.c.number, attempt.c.reserved).where(
     tuple_(attempt.c.request_id, attempt.c.number).in_(bindparam("keys", expanding=True)),
     attempt.c.state == SENT,
 )
+
+
+def sent_attempts(connection: Connection, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """Return what is reserved for attempts that are `sent`, micro-dollars by (request id, number)."""
+    return {(i, number): reserved for i, number, reserved in connection.execute(_SENT_OF, {"keys": keys})}
 
 
 def _charged_within(

@@ -51,10 +51,10 @@ def main() -> None:
             found[name] = cross_validate(rows, vectors, fit, folds=options.folds, seed=0)
             reached[name] = held_out_scores(rows, vectors, fit.routers, options.folds)
             print(f"\n## {file.name}, {name}: {len(rows)} prompts, {options.folds} folds by prompt\n")
-            print(strategies_table(found[name].lines), flush=True)
+            print(strategies_table(found[name].strategies), flush=True)
         show_differences(reached)
         means = {
-            name: {line.name: [line.quality.value, line.quality.error] for line in one.lines}
+            name: {line.name: [line.quality.value, line.quality.error] for line in one.strategies}
             for name, one in found.items()
         }
         print(json.dumps({"file": file.name, **means}))

@@ -29,6 +29,7 @@ sys.path.insert(0, str(ROOT))
 from router_core.embedding.embedder import Embedder  # noqa: E402
 from router_core.embedding.model_files import DEFAULT_MODEL, find_model  # noqa: E402
 from router_core.embedding.static_encoder import static_files  # noqa: E402
+from router_core.embedding.transformer_encoder import TransformerEncoder  # noqa: E402
 from router_core.embedding.vector_cache import VectorCache, text_key  # noqa: E402
 from workers.demo.data.prompts import write_prompts  # noqa: E402
 from workers.routers.embedders import static_folder  # noqa: E402
@@ -97,7 +98,9 @@ def transformers(texts: Sequence[str], threads: int, rounds: int) -> dict[str, d
         }  # fmt: skip
         shares = f"{rate / products['float32']:.0%} | {rate / own:.0%}"
         print(f"| {name} | {len(texts) / best:,.1f} | {rate:,.0f} | {shares} | {cosine:.5f} |")
-    print(f"\nof the two Waybill would choose {Embedder.load(threads=threads)._encoder.precision} here\n")
+    chosen = Embedder.load(threads=threads)._encoder
+    assert isinstance(chosen, TransformerEncoder)
+    print(f"\nof the two Waybill would choose {chosen.precision} here\n")
     return rows
 
 

@@ -115,7 +115,8 @@ def readable(said: str) -> Iterator[str]:
     """A benchmark's output without its lines for programs; sentences become list items, tables stay."""
     for line in said.strip().splitlines():
         if not line.startswith("{"):
-            yield line if line.startswith("|") or line.endswith(":") or not line else f"- {line}"
+            stands = not line or line.startswith(("|", "- ")) or line.endswith(":")
+            yield line if stands else f"- {line}"
 
 
 def facts() -> str:

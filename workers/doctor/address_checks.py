@@ -7,7 +7,6 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -75,26 +74,21 @@ def _answered(address: _Address, names: Sequence[str], status: int) -> Finding:
 
 
 def _status(address: _Address) -> int:
-    key = None if address.key is None else address.key.get_secret_value()
-    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-    url = f"{address.base.rstrip('/')}/models"
-    # Streamed: a list of models may be long, and nothing of it is needed.
-    with _client(url) as (client, proxy), client.stream("GET", url, headers=headers) as response:
-        if proxy and response.status_code in _OF_PROXIES:
-            raise _ProxyError(response.status_code)
-        return response.status_code
-
-
-@contextmanager
-def _client(url: str) -> Iterator[tuple[httpx.Client, str | None]]:
-    """Return a client that goes the way of calls, and the proxy on it: a key must go nowhere else."""
     from yarl import URL
 
     from tasks.providers.connections import proxy_for
 
-    proxy, context = proxy_for(URL(url)), httpx.create_ssl_context()  # which heeds $SSL_CERT_FILE
-    with httpx.Client(proxy=proxy, trust_env=False, verify=context, timeout=_TIMEOUT_S) as client:
-        yield client, proxy
+    key = None if address.key is None else address.key.get_secret_value()
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    url = f"{address.base.rstrip('/')}/models"
+    # The way of calls, as a key must go nowhere else; `create_ssl_context` heeds $SSL_CERT_FILE.
+    proxy, context = proxy_for(URL(url)), httpx.create_ssl_context()
+    client = httpx.Client(proxy=proxy, trust_env=False, verify=context, timeout=_TIMEOUT_S)
+    # Streamed: a list of models may be long, and nothing of it is needed.
+    with client, client.stream("GET", url, headers=headers) as response:
+        if proxy and response.status_code in _OF_PROXIES:
+            raise _ProxyError(response.status_code)
+        return response.status_code
 
 
 class _ProxyError(Exception):

@@ -63,11 +63,11 @@ class AnswerChecks:
 
 def expectation(request: HeldRequest) -> Expectation:
     """Return what a request demands of its answer; false where nothing is checked."""
-    names_schema = any(key in request.body for key in _KEYS)
-    if request.validate == "off" or not (names_schema or request.validators):
+    if request.validate == "off":
         return _NOTHING
-    if not names_schema:
-        return expectation_of({}, endpoint=request.endpoint, validators=request.validators)
+    if not any(key in request.body for key in _KEYS):
+        others = request.validators
+        return expectation_of({}, endpoint=request.endpoint, validators=others) if others else _NOTHING
     body = json.loads(request.body)
     return expectation_of(body, endpoint=request.endpoint, validators=request.validators)
 

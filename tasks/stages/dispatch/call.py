@@ -225,6 +225,9 @@ def _cost_of_failure(request: HeldRequest, error: ProviderError, model: ModelSet
     return _cost(request, error.usage, model)
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def stored_body(body: Mapping[str, Any]) -> str:
     """Return the reply as JSON that every store can hold: a NUL or half a surrogate pair stays an escape."""
     text = _ENCODER.encode(body)
@@ -233,6 +236,3 @@ def stored_body(body: Mapping[str, Any]) -> str:
     except UnicodeEncodeError:
         return json.dumps(body, separators=(",", ":"))
     return text
-
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
