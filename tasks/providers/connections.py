@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.request import getproxies, proxy_bypass
 
@@ -65,15 +65,15 @@ def proxy_for(url: URL) -> str | None:
     return getproxies().get(url.scheme)
 
 
-async def bounded_body(response: aiohttp.ClientResponse, exchange: Exchange) -> AsyncIterator[bytes]:
-    """Yield the body as it arrives, unpacked: some servers compress it although nobody asked for that.
+async def body_of(response: aiohttp.ClientResponse, exchange: Exchange) -> bytes:
+    """Return the body of a response, unpacked: some servers compress it although nobody asked for that.
 
     Raises:
         ClientPayloadError: The body is larger than the `max_response_bytes` of the exchange, or compressed in
             a way that is not read. The exchange records an invalid reply.
     """
-    encoding = response.headers.get("content-encoding", "").strip().lower()
-    unpack = _unpacker(encoding)
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    unpack, parts = _unpacker(encoding), []
     left = exchange.max_response_bytes if encoding in (*_UNCOMPRESSED, *_ZLIB) else 0
     with recording_failures(exchange):
         async for packed in response.content.iter_any():
@@ -82,7 +82,8 @@ async def bounded_body(response: aiohttp.ClientResponse, exchange: Exchange) -> 
             if left < 0:
                 exchange.failure = ErrorKind.INVALID_REPLY
                 raise aiohttp.ClientPayloadError("the reply is too large, or compressed")
-            yield part
+            parts.append(part)
+    return b"".join(parts)
 
 
 def _unpacker(encoding: str) -> Callable[[bytes, int], bytes]:

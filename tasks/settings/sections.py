@@ -141,7 +141,7 @@ class DispatchSettings(Section):
     """The rules by which calls to models are made and retried."""
 
     in_flight: int = Field(default=256, gt=0)
-    group_size: int = Field(default=32, gt=0)
+    group_size: int = Field(default=64, gt=0)
     attempts_per_model: int = Field(default=3, gt=0)
     #: attempts on the last model that a request may use, as long as its calls fail unbilled
     attempts_last_model: int = Field(default=10, gt=0)

@@ -41,7 +41,7 @@ class BatchOptions:
     fallback: bool = True
     #: divides a submission's slices of 2,000 lines
     chunk_size: int = 500
-    group_size: int = 32
+    group_size: int = 64
     #: whether a router's features need vectors (else requests start at the route stage)
     embed: bool = True
     #: the share of routed requests whose model is drawn, and which the other candidates answer as well

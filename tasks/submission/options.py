@@ -103,7 +103,8 @@ def options_for(
         explore=explore,
         validate=checked_mode(validate or settings.dispatch.validation),
         validators=tuple(dict.fromkeys(map(checked, validators))),
-        group_size=settings.dispatch.group_size,
+        # No more than a process calls at once: the others would wait in it while other processes are idle.
+        group_size=min(settings.dispatch.group_size, settings.dispatch.in_flight),
         # Without a router, or with a single candidate, the vectors would not be used.
         embed=settings.router.path is not None and len(candidates or settings.candidates) > 1,
         deployments={model.name: model.litellm for model in settings.models},

@@ -21,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from tasks.settings import DispatchSettings  # noqa: E402
 from tests.benchmarks.bench_dispatch import SIGMA, WARM_UP, Run, open_stack, provider, requests, send  # noqa: E402
 from tests.support.stack import Stack  # noqa: E402
 
@@ -87,7 +88,7 @@ def measure(point: Point) -> float:
         open_stack(run, simulator, Path(folder)) as (stack, _),
     ):
         send(stack, WARM_UP, seed="warm")
-        batch_id = stack.submit(requests(point.calls, seed="bench"), group_size=32)
+        batch_id = stack.submit(requests(point.calls, seed="bench"), group_size=DispatchSettings().group_size)
         began, first = reach(stack, batch_id, point.calls // 4)
         ended, last = reach(stack, batch_id, point.calls * 3 // 4)
         stack.wait(batch_id)

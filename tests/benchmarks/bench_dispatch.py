@@ -26,6 +26,7 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from tasks.settings import DispatchSettings  # noqa: E402
 from tests.support.stack import Stack, WorkerProcess  # noqa: E402
 from workers.simulator import Fault, SimulatorProcess, default_config  # noqa: E402
 from workers.worker.run import Role  # noqa: E402
@@ -36,6 +37,7 @@ SIGMA = 0.596
 FAILURES = {Fault.RATE_LIMIT_SECONDS: 0.05, Fault.SERVER_ERROR: 0.02, Fault.HANG: 0.005}
 ANSWER_TOKENS = 60
 WARM_UP = 64
+GROUP_SIZE = DispatchSettings().group_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,7 @@ class Run:
     timeout_s: float
     store_url: str | None = None
     provider: str = "openai"
+    group_size: int = GROUP_SIZE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +89,7 @@ def options() -> Run:
     parser.add_argument("--timeout-s", type=float, default=60.0)
     parser.add_argument("--store-url")
     parser.add_argument("--provider", default="openai", help="LiteLLM's prefix")
+    parser.add_argument("--group-size", type=int, default=GROUP_SIZE)
     return Run(**vars(parser.parse_args()))
 
 
@@ -113,7 +117,7 @@ def measure(run: Run, simulator: SimulatorProcess) -> Result:
         tempfile.TemporaryDirectory(prefix="waybill-bench-") as folder,
         open_stack(run, simulator, Path(folder)) as (stack, workers),
     ):
-        send(stack, WARM_UP, seed="warm")
+        send(stack, WARM_UP, seed="warm", group_size=run.group_size)
         return timed(run, stack, simulator, workers)
 
 
@@ -149,7 +153,7 @@ def timed(
     before_simulator, before_self = cpu_of(simulator.pid or 0), time.process_time()
     print(f"workers are up: {run.calls} calls begin", file=sys.stderr, flush=True)
     began = time.perf_counter()
-    row = send(stack, run.calls, seed="peers")
+    row = send(stack, run.calls, seed="peers", group_size=run.group_size)
     wall_s = time.perf_counter() - began
     cpu = {str(role): cpu_of(worker.process.pid) - before[role] for role, worker in workers.items()}
     cpu["submit"] = time.process_time() - before_self
@@ -165,9 +169,9 @@ def timed(
     )
 
 
-def send(stack: Stack, calls: int, *, seed: str) -> dict[str, int]:
+def send(stack: Stack, calls: int, *, seed: str, group_size: int = GROUP_SIZE) -> dict[str, int]:
     """Submit and wait for the end."""
-    batch_id = stack.submit(requests(calls, seed=seed), group_size=32)
+    batch_id = stack.submit(requests(calls, seed=seed), group_size=group_size)
     return stack.wait(batch_id, timeout_s=600)
 
 

@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tasks.archiving.archive import archive_batch, restore_batch  # noqa: E402
+from tasks.settings import DispatchSettings  # noqa: E402
 from tasks.store import batches  # noqa: E402
 from tests.support.copied_batches import copy_batch  # noqa: E402
 from tests.support.repeating import repeating  # noqa: E402
@@ -93,7 +94,7 @@ def fill(stack: Stack, wanted: int) -> None:
     """Run a batch, and copy it until so many requests have ended."""
     began = time.perf_counter()
     size = min(wanted, COPIED)
-    batch_id = stack.submit(requests(size), group_size=32)
+    batch_id = stack.submit(requests(size), group_size=DispatchSettings().group_size)
     awaited(stack, batch_id, size)
     print(f"- {size:,} calls in an empty store in {time.perf_counter() - began:.0f} s", flush=True)
     look(stack)
@@ -120,7 +121,7 @@ def look(stack: Stack) -> None:
 def measure(stack: Stack, pids: dict[str, int], calls: int, wanted: int) -> list[Sample]:
     """Submit the calls, and look each time that a share of them is done."""
     began = time.perf_counter()
-    batch_id = stack.submit(requests(calls), group_size=32)
+    batch_id = stack.submit(requests(calls), group_size=DispatchSettings().group_size)
     print(f"- {calls:,} lines stored in {time.perf_counter() - began:.0f} s", flush=True)
     samples: list[Sample] = []
     for share in range(wanted + 1):

@@ -52,9 +52,7 @@ def row(store: Store, calls: int, together: int) -> str:
     lines = [store_builders.line(n, body=f'{{"messages":["{n}{"x" * 300}"]}}') for n in range(1, calls + 1)]
     took: dict[str, float] = {}
     began = time.perf_counter()
-    batch_no = timed(
-        took, "intake", lambda: store_builders.submit(store, lines, options=BatchOptions(group_size=32))
-    )
+    batch_no = timed(took, "intake", lambda: store_builders.submit(store, lines, options=BatchOptions()))
     requests = timed(took, "claim", lambda: store_builders.held(store, batch_no))
     for start in range(0, calls, together):
         part = requests[start : start + together]

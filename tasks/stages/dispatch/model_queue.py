@@ -18,7 +18,7 @@ from tasks.connections.services import service_of
 from tasks.limits.interface import Circuit, Grant
 from tasks.settings import ModelSettings
 from tasks.stages.dispatch import call, fault
-from tasks.stages.dispatch.money import Money
+from tasks.stages.dispatch.money import Calls, Money
 from tasks.stages.dispatch.request_queue import RequestQueue
 from tasks.stages.dispatch.services import DispatchServices
 from tasks.store.ids import LINE_BITS
@@ -114,7 +114,7 @@ class ModelQueue:
     async def _start(self, requests: Sequence[HeldRequest]) -> float:
         """Start as many of the requests as may start now; returns the seconds to wait before the others."""
         try:
-            requests = await self._with_money(requests)
+            requests, calls = await self._with_money(requests)
             if not requests:
                 return 0.0
             tokens = [call.tokens_of(request, self.model) for request in requests]
@@ -127,11 +127,11 @@ class ModelQueue:
         self._put_back([*requests[: grant.first], *requests[last:]])
         self._waiting.serve(requests[grant.first : last])
         await self._leave(requests, grant)
-        held_up_s = await self._reserve_each(requests[grant.first : last], grant.slot_ids)
+        held_up_s = await self._reserve_each(requests[grant.first : last], grant.slot_ids, calls)
         return max(held_up_s, grant.wait_s)
 
-    async def _with_money(self, requests: Sequence[HeldRequest]) -> list[HeldRequest]:
-        """Return those of the requests that their budgets have room for, and put the others aside.
+    async def _with_money(self, requests: Sequence[HeldRequest]) -> tuple[list[HeldRequest], Calls]:
+        """Return the requests that their budgets have room for, with their calls, and put the others aside.
 
         Raises:
             SQLAlchemyError: The store is down, and nothing was put aside.
@@ -143,7 +143,8 @@ class ModelQueue:
         for result, calls in judged:
             await self._put_aside(requests, result, calls)
         granted = frozenset[int]().union(*(result.granted for result, _ in judged))
-        return [request for request in requests if request.id in granted]
+        calls_of = {one.request_id: one for _, calls in judged for one in calls}
+        return [request for request in requests if request.id in granted], calls_of
 
     async def _leave(self, requests: Sequence[HeldRequest], grant: Grant) -> None:
         """Send requests elsewhere, or end them, while the model fails; see `_fail_over`.
@@ -166,19 +167,22 @@ class ModelQueue:
         moved = {settlement.request_id for settlement in settlements}
         self._waiting.remove(lambda request: request.id in moved)
 
-    async def _reserve_each(self, requests: Sequence[HeldRequest], slots: Sequence[str]) -> float:
+    async def _reserve_each(
+        self, requests: Sequence[HeldRequest], slots: Sequence[str], calls: Calls
+    ) -> float:
         """Reserve money for the calls of each batch; returns the seconds to wait before the others."""
         slot_ids, held_up_s = iter(slots), 0.0
         for _, of_batch in groupby(requests, key=lambda request: request.batch_no):
             together = list(of_batch)
             mine = [next(slot_ids) for _ in together]
-            held_up_s = max(held_up_s, await self._reserve(together, mine))
+            held_up_s = max(held_up_s, await self._reserve(together, mine, [calls[r.id] for r in together]))
         return held_up_s
 
-    async def _reserve(self, requests: Sequence[HeldRequest], slots: Sequence[str]) -> float:
+    async def _reserve(
+        self, requests: Sequence[HeldRequest], slots: Sequence[str], calls: Sequence[ReservationRequest]
+    ) -> float:
         """Reserve money and start the calls that got it; returns the seconds to wait before the others."""
         services, batch_no = self._services, requests[0].batch_no
-        calls = [call.reservation_for(request, self.model) for request in requests]
         try:
             result = await asyncio.to_thread(services.repository.reserve, batch_no, calls)
         except SQLAlchemyError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tasks.settings import ModelSettings
 from tasks.stages.dispatch import call
@@ -13,6 +13,8 @@ from tasks.store.values import HeldRequest, ReservationRequest, ReservationResul
 
 #: batches whose room is remembered; beyond it, all are forgotten and asked for again
 MAX_REMEMBERED = 1000
+#: calls by the ids of their requests
+Calls = Mapping[int, ReservationRequest]
 
 
 class Money:
@@ -38,7 +40,7 @@ class Money:
     async def judge(
         self, requests: Sequence[HeldRequest], rest: Callable[[], Sequence[HeldRequest]]
     ) -> tuple[ReservationResult, list[ReservationRequest]]:
-        """Return which of a batch's next calls its budget has room for, as far as is known, and the calls.
+        """Return which of a batch's next calls its budget has room for, as far as is known, and all calls.
 
         The store is asked only where the room that is known does not do. If it does not do either, the rest
         of the batch's requests here are judged together with them.
@@ -49,16 +51,18 @@ class Money:
         batch_no, calls = requests[0].batch_no, self._calls(requests)
         doubted = self.in_doubt.intersection(one.id for one in requests)
         room = self._rooms.get(batch_no)
-        if room is None or sum(one.worst for one in calls) > room.now:
+        if room is None or sum(one.worst for one in self._sure(calls)) > room.now:
             room = await asyncio.to_thread(self._repository.room, batch_no)
             self.note(batch_no, room)
-        split = budgets.allocate(room, calls)
+        split = budgets.allocate(room, self._sure(calls))
         if split.waiting or split.refused:
             calls += self._calls(rest())
-            split = budgets.allocate(room, calls)
+            split = budgets.allocate(room, self._sure(calls))
         granted, later, refused = (frozenset(one.request_id for one in part) for part in split)
         return ReservationResult(granted | doubted, later, refused), calls
 
     def _calls(self, requests: Sequence[HeldRequest]) -> list[ReservationRequest]:
-        sure = (request for request in requests if request.id not in self.in_doubt)
-        return [call.reservation_for(request, self._model) for request in sure]
+        return [call.reservation_for(request, self._model) for request in requests]
+
+    def _sure(self, calls: Sequence[ReservationRequest]) -> list[ReservationRequest]:
+        return [one for one in calls if one.request_id not in self.in_doubt]
