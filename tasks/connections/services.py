@@ -1,10 +1,10 @@
-"""Which service an error is of, for the log: the classes of their libraries do not tell."""
+"""Which service an error is of, and whether it may pass: the classes of their libraries do not tell."""
 
 from __future__ import annotations
 
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
 #: the packages of the databases' drivers, whose errors SQLAlchemy mostly wraps
 _DRIVERS = frozenset({"psycopg", "sqlite3"})
@@ -19,3 +19,14 @@ def service_of(error: Exception) -> str:
     if isinstance(error, SQLAlchemyError) or type(error).__module__.partition(".")[0] in _DRIVERS:
         return "the store"
     return "Redis" if isinstance(error, RedisError | BrokerError | OSError) else "Waybill"
+
+
+def is_of_values(error: Exception) -> bool:
+    """Return whether an error of a write is of the values, so that the same write would fail again.
+
+    An integer may have more digits than its column holds, or a text a character that the database has not.
+    All other errors may pass: the store is down, locked or full, or its schema is being changed.
+    """
+    if isinstance(error, DBAPIError):
+        return isinstance(error, DataError | IntegrityError)
+    return isinstance(error, StatementError) or service_of(error) == "Waybill"

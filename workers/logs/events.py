@@ -56,6 +56,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "%d requests were not handed back: %s": ("dispatch_not_handed_back", "requests", "error"),
     "drain ended early: %s": ("dispatch_drain_ended_early", "error"),
     "settlements wait: %s": ("dispatch_settlements_wait", "error"),
+    "the store refused a result of batch %d: %s": ("dispatch_result_refused", "batch", "error"),
     "counters of batch %d wait: %s": ("dispatch_counters_wait", "batch", "error"),
     "no event: %s": ("flower_event_lost", "error"),
     "upkeep is ready": ("upkeep_ready",),

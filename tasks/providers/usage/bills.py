@@ -27,8 +27,8 @@ def billed_micros(usage: Mapping[str, Any]) -> int | None:
         _dollars(usage.get("estimated_cost")),
     ]
     micros = [_micros(amount) + _paid_elsewhere(usage) for amount in dollars if amount is not None]
-    ticks = number_of(usage.get("cost_in_usd_ticks"))
-    if ticks is not None and ticks >= 0:
+    ticks = _amount(usage.get("cost_in_usd_ticks"), most=_MAX_DOLLARS * MICROS_PER_DOLLAR * _TICKS_PER_MICRO)
+    if ticks is not None:
         micros.append(_rounded_up(Decimal(str(ticks)) / _TICKS_PER_MICRO))
     return max(micros, default=None)
 
@@ -40,10 +40,14 @@ def _paid_elsewhere(usage: Mapping[str, Any]) -> int:
 
 
 def _dollars(value: object) -> float | None:
-    dollars = number_of(value)
-    if dollars is not None and not 0 <= dollars <= _MAX_DOLLARS:
+    return _amount(value, most=_MAX_DOLLARS)
+
+
+def _amount(value: object, *, most: float) -> float | None:
+    amount = number_of(value)
+    if amount is not None and not 0 <= amount <= most:
         raise Implausible
-    return dollars
+    return amount
 
 
 def _micros(dollars: float) -> int:

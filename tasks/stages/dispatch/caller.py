@@ -17,6 +17,7 @@ from tasks.providers.interface import Provider, Reply
 from tasks.settings import ModelSettings
 from tasks.stages.dispatch import call, fault
 from tasks.stages.dispatch.answer_checks import AnswerChecks
+from tasks.stages.dispatch.defects import settlement_of_defect
 from tasks.stages.dispatch.error_log import ErrorLog
 from tasks.stages.dispatch.model_health import ModelHealth
 from tasks.stages.dispatch.repository import CallHistory, DispatchRepository
@@ -84,8 +85,10 @@ class Caller:
             settlement, healthy = await self._settlement(request, model, started)
             self._writer.add(settlement)
             count_call(model, request.endpoint, settlement)
-        except Exception as error:  # a defect of ours: the lease runs out, and the attempt is charged
+        except Exception as error:  # a defect of ours
             logger.error("a call to %s could not be settled: %s", model.name, type(error).__name__)
+            if settlement is None:  # the request must end: its lease is renewed while it is here
+                self._writer.add(settlement_of_defect(request, model, error))
         finally:
             span.end(settlement)
             origin = fault.origin_of(request, failed=healthy is False)

@@ -1,4 +1,7 @@
-"""The writing of settlements to the store, several in one transaction, repeated until it commits."""
+"""The writing of settlements to the store, several in one transaction, repeated until it commits.
+
+One whose values the store refuses holds up no other: it is replaced by a failure that says so.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from sqlalchemy.exc import NoResultFound, SQLAlchemyError
+from sqlalchemy.exc import NoResultFound
 
 from tasks import failpoints
+from tasks.connections.services import is_of_values
+from tasks.stages.dispatch.defects import substitutes
 from tasks.stages.dispatch.repository import DispatchRepository
 from tasks.store import ledger
 from tasks.store.engine import Store
@@ -61,22 +66,51 @@ class SettlementWriter:
                 await self._write(batch_no, [one for one in settlements if one.batch_no == batch_no])
 
     async def _write(self, batch_no: int, settlements: Sequence[Settlement]) -> None:
+        """Write settlements: all together, or each by itself where the store refuses the values of any."""
+        try:
+            await self._until_written(batch_no, settlements)
+        except Exception as error:
+            if len(settlements) > 1:
+                for one in settlements:
+                    await self._write(batch_no, [one])
+                return
+            settlements = [await self._write_substitute(batch_no, settlements[0], error)]
+        for settlement in settlements:
+            self._on_written(settlement)
+            self._queue.task_done()
+
+    async def _write_substitute(self, batch_no: int, settlement: Settlement, error: Exception) -> Settlement:
+        """Write what the store takes in place of a settlement; returns it."""
+        logger.error("the store refused a result of batch %d: %s", batch_no, type(error).__name__)
+        for substitute in substitutes(settlement, error):
+            try:
+                await self._until_written(batch_no, [substitute])
+                return substitute
+            except Exception as again:
+                error = again
+        raise error
+
+    async def _until_written(self, batch_no: int, settlements: Sequence[Settlement]) -> None:
+        """Write settlements, as often as it takes.
+
+        Raises:
+            Exception: The store refuses their values.
+        """
         while True:
             try:
                 if await asyncio.to_thread(self._write_once, batch_no, settlements):
                     self._on_added(batch_no)
-                break
+                return
             except NoResultFound:
                 # A replica that had not received the batch was promoted: there is nothing to write to.
                 logger.error("%d results are of a batch that is not in the store", len(settlements))
-                break
-            except SQLAlchemyError as error:
+                return
+            except Exception as error:
+                if is_of_values(error):
+                    raise
                 # A COMMIT whose reply was lost is safe to repeat: settled attempts are no longer `sent`.
                 logger.warning("settlements wait: %s", type(error).__name__)
                 await asyncio.sleep(DOWN_S)
-        for settlement in settlements:
-            self._on_written(settlement)
-            self._queue.task_done()
 
     def _write_once(self, batch_no: int, settlements: Sequence[Settlement]) -> bool:
         """Write settlements; returns whether a delta was added to their batch."""
