@@ -10,7 +10,9 @@ from router_core.pricing import Price
 from router_core.pricing.tables import price_of
 from tasks.settings.sections import Section
 
-_Dollars: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+#: far more than any model costs; the dearest call at it is still a number that the ledger holds
+_MOST = 1_000_000
+_Dollars: TypeAlias = Annotated[float, Field(ge=0, le=_MOST, allow_inf_nan=False)]
 _SUFFIX = "_price"
 
 

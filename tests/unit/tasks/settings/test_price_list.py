@@ -203,3 +203,8 @@ def test_a_model_at_the_price_of_its_batch_keeps_everything_else() -> None:
     assert model.at_price(Price(3, 4)).price == Price(3, 4)
     assert_fields(model.at_price(Price(3, 4)), name="a", litellm="openai/a")
     assert model.price == Price(1, 2)
+
+
+def test_a_price_that_no_ledger_could_hold_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"input_price\n  Input should be less than or equal to 1000000"):
+        ModelSettings(name="a", litellm="openai/a", input_price=1e300, output_price=1)
