@@ -36,7 +36,7 @@ class _DropsItems:
 
 
 class _KeepsClient:
-    """Keeps a client for its pool of connections: to make one for each command takes longer than the command."""
+    """Keeps the client of a pool of connections: making one for each command takes longer than a command."""
 
     _kept: Any = None
 
