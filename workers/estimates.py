@@ -13,13 +13,8 @@ from tasks.store.routers import roles
 from tasks.submission.estimate import estimate
 from tasks.submission.estimate_values import Estimate
 from tasks.submission.source import Item
-from workers.routers.local_router import (
-    DefaultModel,
-    LocalRouter,
-    batch_router,
-    current_router,
-    with_spending,
-)
+from workers.routers.batch_router import DefaultModel, batch_router, current_router
+from workers.routers.local_router import LocalRouter, with_spending
 
 
 def estimated(

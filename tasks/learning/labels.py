@@ -9,7 +9,8 @@ from typing import Any
 from router_core.data.label_checks.checks import LabelChecks
 from router_core.data.labelled_prompts import LabelledPrompt
 from router_core.judging.dawid_skene import robust_pair_scores
-from router_core.judging.judge_quality import QualityReport, assess_judges
+from router_core.judging.judge_assessment import assess_judges
+from router_core.judging.judge_quality import QualityReport
 from router_core.judging.scores import mean_pair_scores, prompt_scores, with_checks
 from router_core.judging.verdicts import HUMAN, Judgement
 from tasks.endpoints.registry import stored_prompt

@@ -5,13 +5,13 @@ Two underscores in a variable's name stand for a nested key: `WAYBILL_STORE__URL
 
 from tasks.settings.loading import CONFIG_VARIABLE, load_settings
 from tasks.settings.models import ModelSettings
+from tasks.settings.router import RouterSettings
 from tasks.settings.running_stack import STACK_FILE
 from tasks.settings.sections import (
     STATIC,
     DispatchSettings,
     JudgeSettings,
     RedisSettings,
-    RouterSettings,
 )
 from tasks.settings.settings import Settings
 

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from tasks.errors import SettingsError
 from tasks.formats.determinism import Dedupe
 from tasks.settings.models import ModelSettings
+from tasks.settings.router import RouterSettings
 from tasks.settings.sections import (
     ApiSettings,
     BreakerSettings,
@@ -21,7 +22,6 @@ from tasks.settings.sections import (
     MetricsSettings,
     RedisSettings,
     RetentionSettings,
-    RouterSettings,
     StoreSettings,
     UpkeepSettings,
 )

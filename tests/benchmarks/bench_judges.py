@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from router_core.judging.dawid_skene import robust_pair_scores  # noqa: E402
-from router_core.judging.judge_quality import assess_judges  # noqa: E402
+from router_core.judging.judge_assessment import assess_judges  # noqa: E402
 from router_core.judging.scores import mean_pair_scores, prompt_scores  # noqa: E402
 from router_core.judging.tournament import next_pair  # noqa: E402
 from router_core.judging.verdicts import Judgement, Pair  # noqa: E402

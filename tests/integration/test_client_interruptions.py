@@ -12,7 +12,7 @@ import pytest
 
 from tasks.store import batches
 from tasks.submission import submit
-from tasks.submission.submit import _BatchWriter
+from tasks.submission.batch_writer import BatchWriter
 from tests.support.one_model import named, write_settings
 from waybill import AsyncWaybill, Waybill
 
@@ -116,13 +116,13 @@ def test_a_submission_cancelled_as_its_batch_is_stored_names_it(
 def test_ctrl_c_as_the_first_lines_are_stored_names_their_batch(
     waybill: Waybill, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
 ) -> None:
-    write = _BatchWriter.write
+    write = BatchWriter.write
 
-    def interrupted(self: _BatchWriter, part: Any) -> Any:
+    def interrupted(self: BatchWriter, part: Any) -> Any:
         write(self, part)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_BatchWriter, "write", interrupted)
+    monkeypatch.setattr(BatchWriter, "write", interrupted)
     with pytest.raises(KeyboardInterrupt) as caught:
         waybill.submit(named(*names))
     [left] = waybill.batches()

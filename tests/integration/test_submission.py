@@ -23,9 +23,9 @@ from tasks.store.batch_progress import Progress
 from tasks.store.engine import Store
 from tasks.store.progress import list_batches, snapshot
 from tasks.submission import submit
+from tasks.submission.batch_writer import SubmissionProgress
 from tasks.submission.options import options_for
 from tasks.submission.source import from_file, from_files, from_items, with_bad_at_most
-from tasks.submission.submit import SubmissionProgress
 from tests.support.comparisons import assert_fields
 
 MODELS = tuple(

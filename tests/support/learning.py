@@ -10,8 +10,8 @@ from sqlalchemy import func, insert, select
 
 from router_core.judging.verdicts import Judgement
 from tasks.formats.requests import ParsedRequest
-from tasks.learning import collection
-from tasks.learning.collection import CategorisedPrompt
+from tasks.learning import collection, collection_plan
+from tasks.learning.collection_plan import CategorisedPrompt
 from tasks.settings import ModelSettings, Settings
 from tasks.store import batches, ledger
 from tasks.store.engine import Store
@@ -40,7 +40,7 @@ def parsed(texts: Sequence[str], settings: Settings) -> list[ParsedRequest]:
 def collect(store: Store, settings: Settings, texts: Sequence[str], *, category: str | None = None) -> str:
     """Submit a batch that collects answers to all these prompts; returns its id."""
     items = [CategorisedPrompt(one, category) for one in parsed(texts, settings)]
-    planned = collection.plan(store, settings, items, share=1.0)
+    planned = collection_plan.plan(store, settings, items, share=1.0)
     batch_id = collection.collect(store, settings, planned, source="test").batch_id
     assert batch_id is not None
     return batch_id

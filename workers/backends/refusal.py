@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tasks.errors import UsageError
 from tasks.formats.requests import InputError
-from tasks.submission.submit import bad_lines_text
+from tasks.submission.bad_lines import bad_lines_text
 
 
 def refuse(source: str, bad: int, first: InputError | None, *, is_empty: bool, strict: bool) -> None:

@@ -23,11 +23,12 @@ from tasks.store.health.waits import WaitRules
 from tasks.store.progress import list_batches, snapshot
 from tasks.store.schema import ensure_schema
 from tasks.submission import submit
+from tasks.submission.batch_writer import SubmissionProgress
 from tasks.submission.estimate_values import Estimate
 from tasks.submission.options import options_for
 from tasks.submission.resumption import own_options, own_reading
 from tasks.submission.source import Item
-from tasks.submission.submit import SubmissionProgress
+from tasks.submission.source_name import shown
 from workers.arguments import errors_in_python, refuse_beside_resume
 from workers.backends.interface import OnError, Submission
 from workers.backends.refusal import refuse
@@ -86,7 +87,7 @@ class StoreBackend:
             found = estimated(until_stopped(items), self.settings, self._store, options, on_error=on_error)
             first = next(iter(found.bad_lines), None)
             bad = sum(found.invalid.values())
-            refuse(submit.shown(source), bad, first, is_empty=not found.requests, strict=submission.strict)
+            refuse(shown(source), bad, first, is_empty=not found.requests, strict=submission.strict)
         return found
 
     def _opened(self, submission: Submission) -> tuple[str | None, BatchOptions, Iterable[Item], str]:

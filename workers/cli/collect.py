@@ -23,7 +23,7 @@ from workers.cli.store_context import open_store
 
 if TYPE_CHECKING:
     from tasks.formats.locations.location import Location
-    from tasks.learning.collection import CategorisedPrompt, Collection
+    from tasks.learning.collection_plan import CategorisedPrompt, Collection
     from tasks.settings import Settings
     from tasks.store.engine import Store
     from tasks.submission.source import Item
@@ -70,7 +70,7 @@ def collect(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Let every candidate answer a sample of prompts, for `judge`; what was paid for is not bought again."""
-    from tasks.learning import collection
+    from tasks.learning import collection, collection_plan
     from tasks.money.budgets import budget_of
     from tasks.submission.source import from_files
     from workers.cli.watch import follow_to_end
@@ -79,7 +79,7 @@ def collect(
     with open_store() as (settings, store), _named(source, store) as (files, source):
         items = from_files(files, settings, options=options, on_notice=noticed(source)) if files else None
         prompts = _prompts(store, settings, source, items, by=_sample_by(by))
-        planned = collection.plan(
+        planned = collection_plan.plan(
             store, settings, prompts, share=share, models=split_names(models), seed=seed, repeat=repeat
         )
         if dry_run:
@@ -121,7 +121,7 @@ def _prompts(
     """Return the prompts of the lines of files, else those of the batch with this id."""
     from tasks.errors import UsageError
     from tasks.learning import collection
-    from workers.routers.local_router import current_router
+    from workers.routers.batch_router import current_router
     from workers.routers.prompt_annotation import annotate
 
     router = current_router(settings, store)
@@ -138,7 +138,7 @@ def _requests(items: Iterable[Item], source: str) -> Iterator[CategorisedPrompt]
     """Yield the good lines of a file whose answers are texts, and report the bad ones."""
     from tasks.endpoints.registry import endpoint_of
     from tasks.formats.requests import InputError
-    from tasks.learning.collection import CategorisedPrompt
+    from tasks.learning.collection_plan import CategorisedPrompt
 
     with BadLines(source) as bad:
         for item in items:

@@ -8,7 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from tasks.formats.determinism import Dedupe
-    from tasks.submission.submit import SubmissionProgress
+    from tasks.submission.batch_writer import SubmissionProgress
 
 DedupeName = Annotated[
     str | None,

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from tasks.settings import Settings
     from tasks.store.batch_options import BatchOptions
     from tasks.store.engine import Store
+    from tasks.submission.batch_writer import SubmissionProgress
     from tasks.submission.source import Item
-    from tasks.submission.submit import SubmissionProgress
 
 #: options that the command spells otherwise than the Python API
 _SPELT: Final = {"validators": "validator", "fallback": "no-fallback"}
@@ -217,7 +217,7 @@ def _print_estimate(
     on_error: Callable[[InputError], None],
     as_json: bool,
 ) -> None:
-    from tasks.submission.submit import shown
+    from tasks.submission.source_name import shown
     from workers.backends.refusal import refuse
     from workers.cli.output import show
     from workers.estimates import estimated

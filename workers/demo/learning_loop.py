@@ -14,7 +14,7 @@ from pathlib import Path
 
 from router_core.policy.shift import margin_of
 from router_core.pricing import MICROS_PER_DOLLAR
-from tasks.learning import collection, judging
+from tasks.learning import collection, collection_plan, judging
 from tasks.settings import Settings
 from tasks.stages.candidates import default_model
 from tasks.store import results
@@ -80,7 +80,7 @@ class LoopOutcome:
         new_kind: The round on prompts of a new kind; None if the router does not measure novelty.
     """
 
-    collected: collection.Collection
+    collected: collection_plan.Collection
     judge_run: RunSummary
     cost: float
     version: str
@@ -137,11 +137,11 @@ class LearningLoop:
             new_kind=new_kind,
         )
 
-    def _collect(self, batch_id: str, prompts: int) -> tuple[collection.Collection, int]:
+    def _collect(self, batch_id: str, prompts: int) -> tuple[collection_plan.Collection, int]:
         """Let every model answer a sample of prompts; return the collection and its cost in micro-dollars."""
         candidates = list(collection.from_batch(self.store, batch_id))
         share = min(1.0, prompts / len(candidates))
-        planned = collection.plan(self.store, self.settings, candidates, share=share)
+        planned = collection_plan.plan(self.store, self.settings, candidates, share=share)
         self.notify(f"every model answers a sample: {len(planned.missing)} answers are bought")
         collected = collection.collect(self.store, self.settings, planned, source=batch_id)
         return collected, self.follow(str(collected.batch_id)).spent

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from router_core.pricing import MICROS_PER_DOLLAR
-from tasks.learning import collection, judging
+from tasks.learning import collection, collection_plan, judging
 from tasks.settings import Settings
 from tasks.store.batch_progress import Progress
 from tasks.store.engine import Store
@@ -17,7 +17,7 @@ from tasks.submission.options import options_for
 from tasks.submission.source import from_items
 from workers.demo.data.prompts import NEW_KIND, write_prompts
 from workers.routers import promotion
-from workers.routers.local_router import current_router
+from workers.routers.batch_router import current_router
 from workers.routers.prompt_annotation import annotate
 from workers.routers.retraining import LabelWeighting, retrain
 
@@ -98,10 +98,10 @@ class NewKind:
         )
         return batch_id, self.follow(batch_id).unfamiliar_share
 
-    def _collect(self, batch_id: str) -> tuple[collection.Collection, Progress]:
+    def _collect(self, batch_id: str) -> tuple[collection_plan.Collection, Progress]:
         """Let every model answer a sample by novelty; return the collection and the batch that bought it."""
         champion = current_router(self.settings, self.store)
         prompts = annotate(self.settings, champion, collection.from_batch(self.store, batch_id), by="novelty")
-        planned = collection.plan(self.store, self.settings, prompts, share=SHARE)
+        planned = collection_plan.plan(self.store, self.settings, prompts, share=SHARE)
         collected = collection.collect(self.store, self.settings, planned, source=batch_id)
         return collected, self.follow(str(collected.batch_id))

@@ -8,7 +8,7 @@ from itertools import islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tasks.learning.collection import CategorisedPrompt
+from tasks.learning.collection_plan import CategorisedPrompt
 from tasks.settings import Settings
 
 if TYPE_CHECKING:

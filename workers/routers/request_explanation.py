@@ -63,7 +63,7 @@ def explained_request(settings: Settings, store: Store, batch_no: int, custom_id
 
 
 def _explanation(settings: Settings, store: Store, facts: RequestFacts, options: BatchOptions) -> Explanation:
-    from workers.routers.local_router import DefaultModel, batch_router
+    from workers.routers.batch_router import DefaultModel, batch_router
 
     assert facts.decision is not None
     router = batch_router(settings, options, _path_of(settings, store, facts.decision["router_version"]))

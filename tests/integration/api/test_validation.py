@@ -22,6 +22,7 @@ from tasks.store.engine import Store
 from tasks.store.tables import input_error, request
 from tasks.store.values import RequestResult
 from tasks.submission import submit
+from tasks.submission.batch_writer import BatchWriter
 from tests.support import store_builders
 from tests.support.api import chat_line
 from tests.support.comparisons import assert_fields
@@ -36,7 +37,7 @@ def _expire_lease(store: Store) -> None:
 
 def _before_the_second_slice(monkeypatch: pytest.MonkeyPatch, event: Callable[[], None]) -> None:
     """Let something happen, once, before the second slice of lines is stored."""
-    write, slices = submit._BatchWriter.write, itertools.count(1)
+    write, slices = BatchWriter.write, itertools.count(1)
 
     def eventful(*arguments: object) -> object:
         if next(slices) == 2:
@@ -44,7 +45,7 @@ def _before_the_second_slice(monkeypatch: pytest.MonkeyPatch, event: Callable[[]
         return write(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(submit, "FIRST_LINES", 2)
-    monkeypatch.setattr(submit._BatchWriter, "write", eventful)
+    monkeypatch.setattr(BatchWriter, "write", eventful)
 
 
 def _broken_off(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> RowMapping:

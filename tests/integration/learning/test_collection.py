@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import UsageError
-from tasks.learning import collection
-from tasks.learning.collection import CategorisedPrompt
+from tasks.learning import collection, collection_plan
+from tasks.learning.collection_plan import CategorisedPrompt
 from tasks.store.engine import Store
 from tasks.submission import submit
 from tasks.submission.options import options_for
@@ -45,14 +45,14 @@ def test_answers_that_any_batch_has_paid_for_are_not_bought_again(store: Store, 
     store_builders.reserve(store, (held := store_builders.held(store, failed)))
     store_builders.settle(store, held, next=store_builders.REFUSED)
 
-    planned = collection.plan(store, settings, [CategorisedPrompt(one) for one in lines], share=1.0)
+    planned = collection_plan.plan(store, settings, [CategorisedPrompt(one) for one in lines], share=1.0)
     summary = planned.summary()
     assert_fields(summary, prompts=3, reused=2, bought=7)
     batch_id = collection.collect(store, settings, planned, source="test").batch_id
     assert batch_id is not None
     assert learning.answer_all(store, batch_id) == 7
     assert [set(found) for found in learning.samples(store).values()] == [set(MODELS)] * 3
-    again = collection.plan(store, settings, [CategorisedPrompt(one) for one in lines], share=1.0)
+    again = collection_plan.plan(store, settings, [CategorisedPrompt(one) for one in lines], share=1.0)
     assert again.missing == []
 
 
@@ -79,14 +79,14 @@ def test_a_stored_batch_is_sampled_by_the_categories_it_was_routed_in(store: Sto
     found = list(collection.from_batch(store, source))
     assert [one.parsed.prompt for one in found] == texts, "a duplicate is no prompt of its own"
     assert [one.category for one in found] == ["coding", "other", "coding", "other", "coding"]
-    planned = collection.plan(store, settings, found, share=0.4)
+    planned = collection_plan.plan(store, settings, found, share=0.4)
     assert planned.summary().categories == {"coding": 1, "other": 1}
 
 
 def test_the_budget_is_that_of_any_batch(store: Store, tmp_path: Path) -> None:
     settings = learning.settings(tmp_path)
     items = [CategorisedPrompt(one) for one in learning.parsed(TEXTS, settings)]
-    planned = collection.plan(store, settings, items, share=1.0)
+    planned = collection_plan.plan(store, settings, items, share=1.0)
     collected = collection.collect(store, settings, planned, source="test", budget=250)
     number = learning.batch_no(store, str(collected.batch_id))
     granted = store_builders.reserve(store, store_builders.held(store, number))
@@ -96,9 +96,9 @@ def test_the_budget_is_that_of_any_batch(store: Store, tmp_path: Path) -> None:
 def test_one_model_or_no_prompt_is_refused(store: Store, tmp_path: Path) -> None:
     settings = learning.settings(tmp_path)
     with pytest.raises(UsageError, match="at least two models"):
-        collection.plan(store, settings, [], share=1.0, models=["small"])
+        collection_plan.plan(store, settings, [], share=1.0, models=["small"])
     with pytest.raises(UsageError, match="no prompts"):
-        collection.plan(store, settings, [], share=1.0)
+        collection_plan.plan(store, settings, [], share=1.0)
 
 
 def test_a_model_that_cannot_answer_a_prompt_is_skipped_and_counted(store: Store, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_model_that_cannot_answer_a_prompt_is_skipped_and_counted(store: Store
     options = options_for(settings)
     source = submit.submit(store, from_items(lines, settings), source="test", options=options)
     store_builders.route_all(store, learning.batch_no(store, source), model=others[0].name, categories=["x"])
-    planned = collection.plan(store, settings, list(collection.from_batch(store, source)), share=1.0)
+    planned = collection_plan.plan(store, settings, list(collection.from_batch(store, source)), share=1.0)
     assert planned.summary().skipped == 1
     collected = collection.collect(store, settings, planned, source="test")
     assert (collected.bought, collected.reused) == (2 * len(models) - 1, 0)
@@ -123,7 +123,7 @@ def test_repeats_are_bought_one_by_one_and_become_rows_of_their_own(store: Store
     settings = learning.settings(tmp_path)
     learning.answer_all(store, learning.collect(store, settings, TEXTS[:1]))
     items = [CategorisedPrompt(one) for one in learning.parsed(TEXTS[:2], settings)]
-    planned = collection.plan(store, settings, items, share=1.0, repeat=3)
+    planned = collection_plan.plan(store, settings, items, share=1.0, repeat=3)
     summary = planned.summary()
     assert_fields(summary, prompts=2, repeat=3, reused=3, bought=15)
     assert sum(summary.categories.values()) == 2
@@ -136,6 +136,6 @@ def test_repeats_are_bought_one_by_one_and_become_rows_of_their_own(store: Store
     assert len(answers) == 7
     assert len(set(bought)) == len(bought) == 18
 
-    again = collection.plan(store, settings, items, share=1.0, repeat=3)
+    again = collection_plan.plan(store, settings, items, share=1.0, repeat=3)
     assert again.missing == [], "every answer that is paid for is used, each one once"
-    assert len(collection.plan(store, settings, items, share=1.0, repeat=4).missing) == 6
+    assert len(collection_plan.plan(store, settings, items, share=1.0, repeat=4).missing) == 6

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from router_core.judging.verdicts import Judgement, Verdict
-from tasks.learning import collection, labels
+from tasks.learning import collection, collection_plan, labels
 from tasks.settings import ModelSettings, Settings
 from tasks.stages.judging.texts import answer_of, question_of
 from tasks.store.engine import Store
@@ -42,7 +42,7 @@ def test_prompts_with_text_answers_are_collected_with_their_endpoint(store: Stor
         ("/v1/completions", "Once upon a time"),
         ("/v1/chat/completions", "Name three primes."),
     ]
-    planned = collection.plan(store, chosen, found, share=1.0, models=("small", "large"))
+    planned = collection_plan.plan(store, chosen, found, share=1.0, models=("small", "large"))
     collected = collection.collect(store, chosen, planned, source="test").batch_id
     assert collected is not None
     held = store_builders.held(store, learning.batch_no(store, collected))
@@ -75,7 +75,7 @@ def test_judges_compare_the_texts_of_each_endpoint() -> None:
 def test_labels_name_the_prompt_of_a_response(store: Store, tmp_path: Path) -> None:
     chosen = settings(tmp_path)
     batch_id = submit.submit(store, from_items(LINES[:1], chosen), source="test", options=options_for(chosen))
-    planned = collection.plan(
+    planned = collection_plan.plan(
         store, chosen, collection.from_batch(store, batch_id), share=1.0, models=("small", "large")
     )
     collection.collect(store, chosen, planned, source="test")

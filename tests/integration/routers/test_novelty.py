@@ -13,14 +13,15 @@ import pytest
 
 from router_core.monitoring.familiarity import Familiarity
 from router_core.router import Router
-from tasks.learning import collection, label_import
-from tasks.learning.collection import CategorisedPrompt
+from tasks.learning import collection_plan, label_import
+from tasks.learning.collection_plan import CategorisedPrompt
 from tasks.settings import Settings
 from tasks.store.engine import Store
 from tests.support import learning
 from tests.support.command import assert_exit, waybill
 from tests.support.routers import KINDS, MODELS, promote_router, retrain_and_promote
-from workers.routers.local_router import LocalRouter, current_router, local_router
+from workers.routers.batch_router import current_router
+from workers.routers.local_router import LocalRouter, local_router
 from workers.routers.prompt_annotation import annotate
 from workers.routers.retraining import RetrainResult
 
@@ -65,7 +66,7 @@ def test_labels_collected_by_novelty_lower_the_share_of_unfamiliar_prompts(
 
     found = [CategorisedPrompt(one) for one in learning.parsed(traffic, settings)]
     annotated = annotate(settings, current_router(settings, sqlite), found, by="novelty")
-    planned = collection.plan(sqlite, settings, annotated, share=0.1)
+    planned = collection_plan.plan(sqlite, settings, annotated, share=0.1)
     chosen = [sample.parsed.prompt for sample in planned.samples]
     counts = Counter(next(word for word in ("law", "bird", "") if word in text) for text in chosen)
     assert len(chosen) == 40
@@ -85,7 +86,7 @@ def test_without_a_router_that_measures_novelty_the_distance_alone_decides(
         CategorisedPrompt(one) for one in learning.parsed(texts(60, KINDS["poem"], LAW, seed=2), settings)
     ]
     annotated = list(annotate(settings, current_router(settings, sqlite), found, by="novelty"))
-    planned = collection.plan(sqlite, settings, annotated, share=0.2)
+    planned = collection_plan.plan(sqlite, settings, annotated, share=0.2)
     # The prompts differ in a number only: after the first one of the new kind, all of that kind are near it.
     assert "law" in planned.samples[0].parsed.prompt
 

@@ -14,8 +14,8 @@ from sqlmodel import SQLModel
 from router_core.data.prompt_hash import prompt_hash
 from tasks.errors import UsageError
 from tasks.formats.requests import InputError
-from tasks.learning import collection, judging, labels, off_policy_log
-from tasks.learning.collection import CategorisedPrompt
+from tasks.learning import collection, collection_plan, judging, labels, off_policy_log
+from tasks.learning.collection_plan import CategorisedPrompt
 from tasks.stages.context import WorkerContext
 from tasks.stages.dispatch.group_requests import reuse_answers
 from tasks.stages.judging.stage import judge_chunk
@@ -355,7 +355,7 @@ def test_a_collection_from_a_batch_goes_with_it(store: Store, tmp_path: Path) ->
     settings = learning.settings(tmp_path, "large", "small")
     batch_id, number = answered_batch(store)
     items = [CategorisedPrompt(one.parsed) for one in collection.from_batch(store, batch_id)]
-    planned = collection.plan(store, settings, items, share=1.0, models=("large", "small"))
+    planned = collection_plan.plan(store, settings, items, share=1.0, models=("large", "small"))
     copy = collection.collect(store, settings, planned, source=batch_id).batch_id
     assert copy is not None
     learning.answer_all(store, copy, texts={"large": MARK})

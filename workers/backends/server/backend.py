@@ -16,7 +16,7 @@ from tasks.parameters.extra import PRESETS
 from tasks.store.batch_progress import Progress
 from tasks.submission.estimate_values import Estimate
 from tasks.submission.source import Accepted
-from tasks.submission.submit import shown
+from tasks.submission.source_name import shown
 from workers.arguments import errors_in_python
 from workers.backends.interface import OnError, Submission
 from workers.backends.refusal import refuse

@@ -8,7 +8,8 @@ import pytest
 
 from router_core.judging.agreement import cohen_kappa, krippendorff_alpha
 from router_core.judging.dawid_skene import fit, robust_pair_scores
-from router_core.judging.judge_quality import QualityReport, assess_judges
+from router_core.judging.judge_assessment import assess_judges
+from router_core.judging.judge_quality import QualityReport
 from router_core.judging.scores import mean_pair_scores
 from router_core.judging.verdicts import HUMAN, Judgement, Verdict
 from tests.support import biased_judges
