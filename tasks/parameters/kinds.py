@@ -19,7 +19,7 @@ class Kind:
 
 def _is_number(value: object) -> bool:
     # An integer may be beyond the largest float, which `math.isfinite` cannot look at.
-    return type(value) in (int, float) and abs(value) <= sys.float_info.max  # type: ignore[arg-type, operator]
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
 
 
 def _is_text_list(value: object) -> bool:
