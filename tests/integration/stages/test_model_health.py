@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from sqlalchemy import select
+from redis.exceptions import ResponseError
+from sqlalchemy import select, update
 
 from tasks.limits import Limits, RedisLimiter
 from tasks.providers.interface import Transport
@@ -23,7 +24,9 @@ from tasks.stages.dispatch.retry import RetryPolicy
 from tasks.store import control, progress
 from tasks.store.batch_progress import PausedModel
 from tasks.store.engine import Store
-from tasks.store.tables import outcome
+from tasks.store.tables import decision, outcome
+from tasks.store.values import Settlement
+from tests.support import store_builders
 from tests.support.comparisons import assert_batch
 from tests.support.dispatch_harness import DispatchHarness
 from tests.support.holding import Hold
@@ -44,6 +47,50 @@ def make_harness(tmp_path: Any, redis_url: str, simulator: SimulatorProcess) -> 
     yield lambda **options: DispatchHarness(store, redis_url, simulator, **{"breaker": BREAKER, **options})
     simulator.client.reset()
     store.close()
+
+
+def test_a_ranking_that_cannot_be_read_keeps_requests_at_their_model_and_ends_no_process(
+    store: Store, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    batch_no = store_builders.submit(store, store_builders.lines(1, model=None))
+    store_builders.route_all(store, batch_no, model="small")
+    requests = store_builders.held(store, batch_no)
+    with store.write() as connection:
+        connection.execute(update(decision).values(ranking="no JSON"))
+
+    async def moved() -> list[Settlement]:
+        async with Redis.from_url(redis_url) as client:
+            repository = DispatchRepository(store, "worker")
+            health = ModelHealth(
+                RedisLimiter(client), repository, RetryPolicy(), models=["small", "large"], lease_s=60
+            )
+            return await health.fail_over(requests, "small")
+
+    assert asyncio.run(moved()) == []
+    assert caplog.messages == ["requests for small are not sent elsewhere: Waybill: JSONDecodeError"]
+
+
+def test_slots_are_renewed_beside_those_of_a_model_whose_keys_are_broken(
+    store: Store, redis_url: str
+) -> None:
+    broken, healthy = (f"model-{secrets.token_hex(4)}" for _ in range(2))
+    models = [ModelSettings(name=name, litellm="openai/x", allow_unpriced=True) for name in (broken, healthy)]
+
+    async def scenario() -> None:
+        async with Redis.from_url(redis_url) as client:
+            repository = DispatchRepository(store, "worker")
+            health = ModelHealth(RedisLimiter(client), repository, RetryPolicy(), models=[], lease_s=3_000)
+            for model in models:
+                await health.acquire(model, [1])
+            slots = f"limit:{healthy}:slots"
+            [slot] = await client.zrange(slots, 0, -1)
+            await client.zadd(slots, {slot: 1})
+            await client.set(f"limit:{broken}:slots", "no set")
+            with pytest.raises(ResponseError):
+                await health.renew()
+            assert (await client.zscore(slots, slot) or 0) > 1
+
+    asyncio.run(scenario())
 
 
 def _outcomes(harness: DispatchHarness, batch_id: str) -> list[tuple[str, str | None, str | None]]:
