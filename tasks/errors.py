@@ -6,6 +6,7 @@ WaybillError
 │   ├── UnknownBatch
 │   │   └── BatchWithoutRequests
 │   └── NotResumed      give the same prompts again: the batch stays as it was
+├── UnreadableOptions   use the Waybill that stored them, or a newer one
 └── StaleWork           stop: another worker holds the chunk now
 """
 
@@ -42,6 +43,10 @@ class BatchWithoutRequests(UnknownBatch):
 
     def __init__(self, why: str) -> None:
         UsageError.__init__(self, why)
+
+
+class UnreadableOptions(WaybillError):
+    """Options of a batch in a form that this Waybill does not know."""
 
 
 class StaleWork(WaybillError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from sqlalchemy import Connection, RowMapping, select, union
 
@@ -14,6 +15,7 @@ from tasks.store.api import endings, files, uploads
 from tasks.store.api.tables import api_file, api_upload_part
 from tasks.store.bulk import batched_ids
 from tasks.store.engine import Store
+from tasks.store.isolation import isolated
 
 logger = logging.getLogger(__name__)
 
@@ -67,10 +69,8 @@ def _clean_outputs(store: Store) -> None:
     with store.read() as connection:
         batch_ids = endings.without_outputs(connection, _MANY)
     for batch_id in batch_ids:
-        try:
+        with isolated(batch_id), suppress(UsageError):  # judges compare its answers: the next time
             with store.write() as connection:
                 numbers = deletion.mark(connection, batch_id)
-        except UsageError:  # judges compare its answers: the next time
-            continue
-        for number in numbers:
-            deletion.clear(store, number)
+            for number in numbers:
+                deletion.clear(store, number)

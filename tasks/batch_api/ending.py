@@ -7,10 +7,12 @@ import logging
 from sqlalchemy import Connection, RowMapping
 
 from tasks.batch_api.output import EXPIRED, EXPIRED_MESSAGE, OutputFile, measure
+from tasks.connections.services import is_of_values
 from tasks.store import control
 from tasks.store.api import audit, endings, files
 from tasks.store.api import batches as api_batches
 from tasks.store.engine import Store
+from tasks.store.isolation import isolated
 from tasks.store.values import RequestResult
 
 logger = logging.getLogger(__name__)
@@ -26,13 +28,18 @@ def expire_overdue(store: Store) -> int:
     with store.read() as connection:
         rows = endings.overdue(connection, _MANY)
     for row in rows:
-        with store.write() as connection:
-            is_unstored = endings.end_unstored(connection, row["id"], expired=True)
-            if not is_unstored and not _has_ended(connection, row["id"]):
-                control.cancel(connection, row["id"], result=_EXPIRED)
-                endings.set_expired(connection, row["id"])
-        logger.info("%s has expired", row["id"])
+        with isolated(row["id"]):
+            _expire(store, row["id"])
     return len(rows)
+
+
+def _expire(store: Store, batch_id: str) -> None:
+    with store.write() as connection:
+        is_unstored = endings.end_unstored(connection, batch_id, expired=True)
+        if not is_unstored and not _has_ended(connection, batch_id):
+            control.cancel(connection, batch_id, result=_EXPIRED)
+            endings.set_expired(connection, batch_id)
+    logger.info("%s has expired", batch_id)
 
 
 def end_finished(store: Store, *, max_bytes: int | None = None) -> bool:
@@ -51,9 +58,10 @@ def end_finished(store: Store, *, max_bytes: int | None = None) -> bool:
         return False
     try:
         measured = measure(store, row)
-    except Exception:
-        with store.write() as connection:
-            endings.release(connection, row["id"], row["fence"])
+    except Exception as error:
+        if not is_of_values(error):  # else it would be the next one again, before all others
+            with store.write() as connection:
+                endings.release(connection, row["id"], row["fence"])
         raise
     with store.write() as connection:
         if endings.set_measured(connection, row["id"], row["fence"], measured):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.request import getproxies, proxy_bypass
+from weakref import WeakSet
 
 import aiohttp
 import httpx
@@ -49,12 +51,35 @@ def open_session() -> aiohttp.ClientSession:
     """Return a session that keeps connections but no cookies; call this within its event loop."""
     return aiohttp.ClientSession(
         # httpx's context has certifi's certificate authorities, or those that $SSL_CERT_FILE names.
-        connector=aiohttp.TCPConnector(limit=_MAX_CONNECTIONS, ssl=httpx.create_ssl_context()),
+        connector=_Connector(limit=_MAX_CONNECTIONS, ssl=httpx.create_ssl_context()),
         # The caller limits the whole call; a failure to connect is reported sooner.
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
     )
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Connections of which an idle one is not used again where a response came that nobody asked for.
+
+    It would be taken for the answer to the next request, which may be of another batch. Such are the status
+    408 of a server that waits no longer, and an answer that comes twice.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._used: WeakSet[Any] = WeakSet()
+
+    async def connect(self, *arguments: Any, **options: Any) -> aiohttp.connector.Connection:
+        """Return a connection from the pool, or a new one."""
+        while True:
+            connection = await super().connect(*arguments, **options)
+            protocol = connection.protocol
+            assert protocol is not None  # it was acquired just now
+            if protocol not in self._used or not protocol.should_close:
+                self._used.add(protocol)
+                return connection
+            connection.close()
 
 
 def proxy_for(url: URL) -> str | None:

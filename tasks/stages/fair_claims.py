@@ -6,6 +6,7 @@ one. So a message says only that there is work in a queue; which batch's is clai
 
 from __future__ import annotations
 
+import logging
 import random
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,10 +14,13 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
+from tasks.errors import UnreadableOptions
 from tasks.stages.fair_share import FairShare
 from tasks.store import claims, turns
 from tasks.store.engine import Store
 from tasks.store.values import HeldChunk
+
+logger = logging.getLogger(__name__)
 
 #: the oldest chunks of a batch among which one is chosen; the more, the more often another worker was faster
 CHOICES = (4, 16, 64, 256)
@@ -28,6 +32,8 @@ class FairClaims:
     def __init__(self, store: Store, owner: str, lease_s: float) -> None:
         self._store, self._owner, self._lease_s = store, owner, lease_s
         self._shares: defaultdict[str, FairShare] = defaultdict(FairShare)
+        #: batches of another Waybill: they wait for a process that can read their options
+        self._unreadable: set[int] = set()
 
     def claim(self, chunk_id: int, epoch: int, *, stage: str) -> HeldChunk | None:
         """Claim a chunk of the batch whose turn it is in the queue of this chunk; None if there is none.
@@ -35,21 +41,26 @@ class FairClaims:
         It is the announced chunk itself where the turn is its batch's.
         """
         for choice in CHOICES:
-            # One transaction: a snapshot of its own for the look would cost as much as the claim.
-            with self._store.write() as connection:
-                waiting = turns.waiting(connection, chunk_id, epoch, stage=stage)
-                if not waiting.weights:
-                    return None
-                share = self._shares[waiting.queue]
-                batch_no = share.turn(waiting.weights, own=waiting.own)
-                chosen = [(chunk_id, epoch)]
-                if batch_no != waiting.own:
-                    chosen = turns.first(connection, waiting.queue, batch_no, limit=choice)
-                held = self._claim(connection, chosen, stage)
+            try:
+                # One transaction: a snapshot of its own for the look would cost as much as the claim.
+                with self._store.write() as connection:
+                    waiting = turns.waiting(connection, chunk_id, epoch, stage=stage)
+                    weights = {no: w for no, w in waiting.weights.items() if no not in self._unreadable}
+                    if not weights:
+                        return None
+                    share = self._shares[waiting.queue]
+                    batch_no = share.turn(weights, own=waiting.own)
+                    chosen = [(chunk_id, epoch)]
+                    if batch_no != waiting.own:
+                        chosen = turns.first(connection, waiting.queue, batch_no, limit=choice)
+                    held = self._claim(connection, chosen, stage)
+            except UnreadableOptions as error:
+                self._unreadable.add(batch_no)
+                logger.error("%s is passed over: %s", f"batch {batch_no}", type(error).__name__)
+                continue
             if held is not None:
-                weight = waiting.weights[batch_no]
-                share.serve(batch_no, held.size, weight)
-                return replace(held, weight=weight)
+                share.serve(batch_no, held.size, weights[batch_no])
+                return replace(held, weight=weights[batch_no])
         return None
 
     def _claim(

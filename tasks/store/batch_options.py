@@ -8,6 +8,7 @@ from typing import Any
 from router_core.policy.preferences import Policy
 from router_core.pricing import Price
 from router_core.pricing.tables import from_json
+from tasks.errors import UnreadableOptions
 from tasks.formats.determinism import Dedupe, dedupe_of
 from tasks.store.priorities import NORMAL
 
@@ -87,7 +88,14 @@ class BatchOptions:
 
     @classmethod
     def from_row(cls, options: dict[str, Any]) -> BatchOptions:
-        """Rebuild from the JSON column; keys that a newer Waybill added are ignored."""
-        known = {name: value for name, value in options.items() if name in cls.__slots__}
-        tuples = {name: tuple(options.get(name, ())) for name in ("models", "validators")}
-        return cls(**{**known, **tuples})
+        """Rebuild from the JSON column; keys that a newer Waybill added are ignored.
+
+        Raises:
+            UnreadableOptions: A newer Waybill stored them in another form.
+        """
+        try:
+            known = {name: value for name, value in options.items() if name in cls.__slots__}
+            tuples = {name: tuple(options.get(name, ())) for name in ("models", "validators")}
+            return cls(**{**known, **tuples})
+        except (AttributeError, TypeError, ValueError) as error:
+            raise UnreadableOptions(f"this Waybill cannot read the options: {type(error).__name__}") from None

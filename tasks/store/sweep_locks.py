@@ -1,4 +1,4 @@
-"""The sweeper's locks of batches: a batch whose lock is held for long holds up no other."""
+"""The sweeper's locks of batches: one whose lock is held for long, or which is broken, holds up no other."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from tasks.store import batches
 from tasks.store.engine import Store, is_lock_timeout
+from tasks.store.isolation import isolated
 
 T = TypeVar("T")
 
@@ -57,11 +58,11 @@ def _do(
     lock: Callable[[Connection, int], RowMapping | None],
     patience_s: float,
 ) -> bool | None:
-    """Return whether the work was done, as far as its lock was free; None when patience ended."""
+    """Return whether there is no more to do now: its lock was free, or it fails; None when patience ended."""
     batch_no, subject = item
     began = time.monotonic()
     try:
-        with store.write() as connection:
+        with isolated(f"batch {batch_no}"), store.write() as connection:
             row = lock(connection, batch_no)
             if time.monotonic() - began > patience_s:
                 return None
@@ -72,4 +73,4 @@ def _do(
         if not is_lock_timeout(error):
             raise
         logger.warning("upkeep of batch %d waits: another transaction has its lock", batch_no)
-        return True
+    return True

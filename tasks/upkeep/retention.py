@@ -8,6 +8,7 @@ import threading
 from tasks.errors import UsageError
 from tasks.store import deletion
 from tasks.store.engine import Store
+from tasks.store.isolation import isolated
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,8 @@ class Retention:
         with self._store.read() as connection:
             marked = deletion.unfinished(connection)
         for batch_no in marked:
-            deletion.clear(self._store, batch_no, stop=self._stop.is_set)
+            with isolated(f"batch {batch_no}"):
+                deletion.clear(self._store, batch_no, stop=self._stop.is_set)
 
     def _mark(self, days: float) -> None:
         with self._store.read() as connection:
@@ -38,11 +40,15 @@ class Retention:
         for batch_id in batch_ids:
             if self._stop.is_set():
                 return
-            try:
-                with self._store.write() as connection:
-                    numbers = deletion.mark(connection, batch_id)
-            except UsageError:  # a copy of it runs, or judges compare its answers: the next time
-                continue
-            logger.info(
-                "%s: its prompts and answers are deleted, with those of %d copies", batch_id, len(numbers) - 1
-            )
+            with isolated(batch_id):
+                self._mark_one(batch_id)
+
+    def _mark_one(self, batch_id: str) -> None:
+        try:
+            with self._store.write() as connection:
+                numbers = deletion.mark(connection, batch_id)
+        except UsageError:  # a copy of it runs, or judges compare its answers: the next time
+            return
+        logger.info(
+            "%s: its prompts and answers are deleted, with those of %d copies", batch_id, len(numbers) - 1
+        )

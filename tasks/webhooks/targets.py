@@ -52,15 +52,25 @@ def _is_secret(text: str) -> bool:
 
 def set_for_key(store: Store, name: str, url: str) -> Target:
     """Name the target of a key, with a new secret; raises UsageError for no such key or no URL of HTTP."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError("a webhook's target is a URL of http or https")
+    host = _host_of(url)
     target = Target(url, f"{_PREFIX}{base64.b64encode(secrets.token_bytes(32)).decode()}")
     with store.write() as connection:
         key_id = keys.find(connection, name).id
         webhooks.set_target(connection, key_id, target.url, target.secret)
-        audit.note(connection, "webhook.set", key_id, owner=key_id, actor=audit.OPERATOR, host=parts.hostname)
+        audit.note(connection, "webhook.set", key_id, owner=key_id, actor=audit.OPERATOR, host=host)
     return target
+
+
+def _host_of(url: str) -> str:
+    """Return the host of a URL of http or https; raises UsageError for any other text."""
+    try:
+        parts = urlsplit(url)
+        is_url = parts.scheme in ("http", "https") and parts.port != 0 and url.encode()
+    except ValueError:  # of the port, of an address in brackets, or of a character
+        is_url = False
+    if not is_url or not parts.hostname:
+        raise UsageError("a webhook's target is a URL of http or https")
+    return parts.hostname
 
 
 def remove_for_key(store: Store, name: str) -> None:

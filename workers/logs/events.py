@@ -64,6 +64,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "the store's tables are upgraded from %s to %s": ("store_upgraded", "from_revision", "to_revision"),
     "upkeep waits: %s: %s": ("upkeep_waits", "service", "error"),
     "upkeep of batch %d waits: another transaction has its lock": ("upkeep_batch_locked", "batch"),
+    "%s is passed over: %s": ("work_passed_over", "name", "error"),
     "canary %s was rolled back: %s": ("canary_rolled_back", "router", "reason"),
     "counters wait: %s": ("metrics_counters_wait", "error"),
     "metrics without the store: %s": ("metrics_no_store", "error"),

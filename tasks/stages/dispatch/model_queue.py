@@ -17,11 +17,10 @@ from tasks import failpoints
 from tasks.connections.services import service_of
 from tasks.limits.interface import Circuit, Grant
 from tasks.settings import ModelSettings
-from tasks.stages.dispatch import call, fault
+from tasks.stages.dispatch import call, defects, fault
 from tasks.stages.dispatch.money import Calls, Money
 from tasks.stages.dispatch.request_queue import RequestQueue
 from tasks.stages.dispatch.services import DispatchServices
-from tasks.store.ids import LINE_BITS
 from tasks.store.values import HeldRequest, RequestResult, ReservationRequest, ReservationResult
 from tasks.store.waiting import over_budget
 
@@ -122,6 +121,9 @@ class ModelQueue:
             grant = await self._services.health.acquire(self.model, tokens, origins=origins)
         except (SQLAlchemyError, RedisError, OSError) as error:
             return self._wait_for(error, requests)
+        except Exception as error:
+            self._put_back(requests)
+            return self._end_defective(error)
         self.wait_s, self._circuit = grant.wait_s, grant.circuit
         last = grant.first + len(grant.slot_ids)
         self._put_back([*requests[: grant.first], *requests[last:]])
@@ -213,7 +215,7 @@ class ModelQueue:
         if not (result.waiting or result.refused or result.lost):
             return
         later = [one for one in calls if one.request_id in result.waiting]
-        put_off = await self._put_off(later)
+        put_off = await self._money.put_off(later)
         back = result.waiting - put_off.waiting - put_off.refused - put_off.lost
         refused = result.refused | put_off.refused
         gone = refused | put_off.waiting | result.lost | put_off.lost
@@ -226,21 +228,22 @@ class ModelQueue:
         self._end([one for one in removed if one.id in refused], over_budget(self.model.name))
         self._services.groups.forget(one for one in removed if one.id not in refused)
 
-    async def _put_off(self, calls: Sequence[ReservationRequest]) -> ReservationResult:
-        if not calls:
-            return ReservationResult()
-        batch_no = calls[0].request_id >> LINE_BITS
-        try:
-            return await asyncio.to_thread(self._services.repository.put_off, batch_no, calls)
-        except SQLAlchemyError as error:  # they are looked at again
-            logger.warning("%s: requests wait for money here: %s", self.model.name, type(error).__name__)
-            await asyncio.sleep(DOWN_S)
-            return ReservationResult()
-
     def _end(self, requests: Sequence[HeldRequest], result: RequestResult) -> None:
         """End requests without a call."""
         for request in requests:
             self._services.writer.add(call.settlement_without_call(request, result))
+
+    def _end_defective(self, error: Exception) -> float:
+        """End the waiting requests whose calls cannot be prepared; raises the error where it is of none."""
+        found = defects.without_call(self._waiting, self.model)
+        if not found:
+            raise error
+        logger.error("calls to %s fail here: %s", self.model.name, type(error).__name__)
+        for settlement in found:
+            self._services.writer.add(settlement)
+        ended = {one.request_id for one in found}
+        self._waiting.remove(lambda request: request.id in ended)
+        return 0.0
 
     def _wait_for(self, error: Exception, requests: Sequence[HeldRequest]) -> float:
         logger.warning("%s waits for %s: %s", self.model.name, service_of(error), type(error).__name__)

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from tasks.settings import ModelSettings
 from tasks.stages.dispatch import call
 from tasks.stages.dispatch.repository import DispatchRepository
 from tasks.store import budgets
+from tasks.store.ids import LINE_BITS
 from tasks.store.values import HeldRequest, ReservationRequest, ReservationResult, Room
 
+logger = logging.getLogger(__name__)
+
+#: the pause while the store is down
+DOWN_S = 1.0
 #: batches whose room is remembered; beyond it, all are forgotten and asked for again
 MAX_REMEMBERED = 1000
 #: calls by the ids of their requests
@@ -60,6 +68,18 @@ class Money:
             split = budgets.allocate(room, self._sure(calls))
         granted, later, refused = (frozenset(one.request_id for one in part) for part in split)
         return ReservationResult(granted | doubted, later, refused), calls
+
+    async def put_off(self, calls: Sequence[ReservationRequest]) -> ReservationResult:
+        """Let requests of a batch wait in the store for money; while that is down, nothing is put off."""
+        if not calls:
+            return ReservationResult()
+        batch_no = calls[0].request_id >> LINE_BITS
+        try:
+            return await asyncio.to_thread(self._repository.put_off, batch_no, calls)
+        except SQLAlchemyError as error:  # they are looked at again
+            logger.warning("%s: requests wait for money here: %s", self._model.name, type(error).__name__)
+            await asyncio.sleep(DOWN_S)
+            return ReservationResult()
 
     def _calls(self, requests: Sequence[HeldRequest]) -> list[ReservationRequest]:
         return [call.reservation_for(request, self._model) for request in requests]

@@ -14,7 +14,7 @@ from sqlalchemy import func, select, update
 
 from tasks.batch_api import ending
 from tasks.errors import SettingsError, UsageError
-from tasks.store.api.tables import webhook_event
+from tasks.store.api.tables import webhook_event, webhook_target
 from tasks.store.engine import Store
 from tasks.webhooks import targets
 from tasks.webhooks.sender import Sender
@@ -150,6 +150,26 @@ def test_a_target_that_never_answers_holds_up_no_other(
         assert connection.execute(tried).scalar_one() == 2, "one of each: the others of the slow target wait"
 
 
+@pytest.mark.parametrize(
+    "broken", [{"url": "http://127.0.0.1:99999/"}, {"secret": "whsec_"}, {"secret": "é"}], ids=str
+)
+def test_a_target_to_which_nothing_can_be_sent_holds_up_no_other(
+    new_tenant: Callable[..., Tenant], store: Store, receiver: Receiver, broken: dict[str, str]
+) -> None:
+    one, other = new_tenant("one"), new_tenant("other")
+    for tenant in (one, other):
+        targets.set_for_key(store, tenant.key.name, receiver.url)
+        _cancelled(tenant)
+    with store.write() as connection:
+        mine = update(webhook_target).where(webhook_target.c.owner == one.key.id)
+        connection.execute(mine.values(**broken))
+    assert Sender(store, one.settings).send_due()
+    assert len(receiver.got) == 1
+    with store.read() as connection:
+        sent = select(webhook_event.c.owner).where(webhook_event.c.delivered_at.is_not(None))
+        assert list(connection.execute(sent).scalars()) == [other.key.id]
+
+
 def test_the_target_of_the_settings_gets_the_ends_of_all_batches(
     tenant: Tenant, store: Store, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,7 +189,9 @@ def test_the_target_of_the_settings_gets_the_ends_of_all_batches(
     assert client.webhooks.unwrap(body, headers).type == "batch.cancelled"
 
 
-@pytest.mark.parametrize("url", ["", "x", "file:///etc/passwd", "http://"])
+@pytest.mark.parametrize(
+    "url", ["", "x", "file:///etc/passwd", "http://", "http://[::1", "http://h:99999/", "http://h/\ud83d"]
+)
 def test_a_target_is_a_url_of_http(tenant: Tenant, store: Store, url: str) -> None:
     with pytest.raises(UsageError):
         targets.set_for_key(store, tenant.key.name, url)

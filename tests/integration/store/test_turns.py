@@ -55,6 +55,20 @@ def test_alone_a_batch_s_messages_claim_their_own_chunks_once(store: Store) -> N
     assert len(claimed(claims, [heard[2]] * 5)) == 2
 
 
+def test_a_batch_of_a_newer_waybill_takes_no_turns(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    newer, other = submit(store, 8), submit(store, 8)
+    with store.write() as connection:
+        in_another_form = {"models": {"small": {}}, "group_size": 2, "validators": None}
+        mine = update(batch).where(batch.c.no == newer)
+        connection.execute(mine.values(options=in_another_form))
+    heard = [*messages(store, newer), *messages(store, other)]
+    assert claimed(FairClaims(store, "worker", 60), heard) == [other] * 4
+    assert caplog.messages == [f"batch {newer} is passed over: UnreadableOptions"]
+    with store.write() as connection:
+        connection.execute(mine.values(options={"group_size": 2}))
+    assert claimed(FairClaims(store, "an upgraded worker", 60), heard) == [newer] * 4
+
+
 def test_a_batch_of_high_priority_is_claimed_four_times_as_often_as_a_normal_one(store: Store) -> None:
     normal, high = submit(store, 40), submit(store, 40, priority="high")
     heard = messages(store, normal)
