@@ -1,4 +1,7 @@
-"""The Celery transports: kombu's for Redis and Sentinel, which here drop items that they cannot decode."""
+"""The Celery transports: kombu's for Redis and Sentinel, which here drop items that they cannot decode.
+
+They also keep what kombu makes anew for each command.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,20 @@ class _DropsItems:
             return True
 
 
-class Channel(_DropsItems, redis.Channel):
+class _KeepsClient:
+    """Keeps the client of a pool of connections: making one for each command takes longer than a command."""
+
+    _kept: Any = None
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        if asynchronous:
+            return super()._create_client(asynchronous=True)  # type: ignore[misc]
+        if self._kept is None or self._kept.connection_pool is not self.pool:  # type: ignore[attr-defined]
+            self._kept = super()._create_client()  # type: ignore[misc]
+        return self._kept
+
+
+class Channel(_DropsItems, _KeepsClient, redis.Channel):
     """A channel to one server."""
 
 
@@ -42,7 +58,7 @@ class Transport(redis.Transport):
     Channel = Channel
 
 
-class SentinelChannel(_DropsItems, redis.SentinelChannel):
+class SentinelChannel(_DropsItems, _KeepsClient, redis.SentinelChannel):
     """A channel to the master that Sentinels name."""
 
 

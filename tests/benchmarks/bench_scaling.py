@@ -2,7 +2,7 @@
 
     python tests/benchmarks/bench_scaling.py [--delay-ms 10] [--budget]
 
-Each process reserves and settles groups of 32 calls on a PostgreSQL of its own, as a dispatch worker does,
+Each process reserves and settles groups of calls on a PostgreSQL of its own, as a dispatch worker does,
 through a proxy that delays every round trip, so that not the processors of this machine are the bound but
 the number of round trips, and what is locked meanwhile. All points come from one run.
 """
@@ -29,6 +29,7 @@ from sqlalchemy import make_url, select
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from tasks.settings import DispatchSettings  # noqa: E402
 from tasks.stages.dispatch.delta_folder import FOLD_S  # noqa: E402
 from tasks.stages.dispatch.repository import DispatchRepository  # noqa: E402
 from tasks.stages.dispatch.settlement_writer import SettlementWriter  # noqa: E402
@@ -42,7 +43,7 @@ from tests.support import store_builders  # noqa: E402
 from tests.support.repeating import repeating  # noqa: E402
 from tests.support.stores import PostgresServer  # noqa: E402
 
-GROUP = 32
+GROUP = DispatchSettings().group_size
 POINTS = ((1, 1), (2, 1), (4, 1), (4, 4))
 ANSWER = RequestResult("succeeded", model="small", body="x" * 800, status_code=200, latency_ms=7)
 #: groups of each process before the clock starts: connections, purses and prepared statements
@@ -107,7 +108,7 @@ def measure(server: PostgresServer, run: Run, processes: int, batches: int) -> P
     url = server.database()
     store = Store(url)
     of_batch = (run.groups + WARM_UP) * GROUP * processes // batches
-    numbers = [_submit(store, of_batch, budget=run.budget) for _ in range(batches)]
+    numbers = [submitted(store, of_batch, budget=run.budget) for _ in range(batches)]
     ready, results = spawn.Barrier(processes + 1), spawn.Queue()
     workers = [
         spawn.Process(target=work, args=(url, numbers[n % batches], n, run, ready, results))
@@ -140,7 +141,8 @@ def measure(server: PostgresServer, run: Run, processes: int, batches: int) -> P
     )
 
 
-def _submit(store: Store, calls: int, *, budget: bool) -> int:
+def submitted(store: Store, calls: int, *, budget: bool) -> int:
+    """Store a batch of so many calls; returns its number."""
     lines = [store_builders.line(n, body=f'{{"messages":["{n}{"x" * 300}"]}}') for n in range(1, calls + 1)]
     return store_builders.submit(
         store, lines, options=BatchOptions(group_size=GROUP), budget=10**9 if budget else None
@@ -193,6 +195,7 @@ def folding_beside(url: str, delay_ms: float, batch_no: int) -> Iterator[None]:
 
 
 def answered(one: HeldRequest) -> Settlement:
+    """Return the settlement of a call that was answered."""
     return store_builders.settlement(one, ANSWER)
 
 
