@@ -45,7 +45,9 @@ def _is_part(part: object) -> bool:
 
 def _text(part: Any) -> str | None:
     """Return the text of a part; None for an image."""
-    return part if isinstance(part, str) else part.get("text")
+    if isinstance(part, str):
+        return part
+    return str(part["text"]) if part["type"] == "text" else None
 
 
 def _prompt_of(body: Body) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
@@ -10,13 +11,16 @@ from tasks.capabilities.capabilities import KINDS, Capabilities
 from tasks.settings.listed_capabilities import listed_capabilities
 from tasks.settings.sections import Section
 
+#: as many tokens as a request may ask for at most
+Tokens: TypeAlias = Annotated[int, Field(gt=0, le=2**31 - 1)]
+
 
 class CapabilitySettings(Section):
     """The `capabilities` of a model; what is not set is as LiteLLM's price list says, or assumed."""
 
     #: the most tokens of input, and of output
-    context_window: int | None = Field(default=None, gt=0)
-    max_output: int | None = Field(default=None, gt=0)
+    context_window: Tokens | None = None
+    max_output: Tokens | None = None
     #: the parts of messages that it takes
     image: bool | None = None
     audio: bool | None = None

@@ -79,5 +79,7 @@ def _sum(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
     total: dict[str, float] = {}
     for part in parts:
         for name, value in part.items():
+            if not isinstance(value, int | float):  # a newer Waybill counts it otherwise
+                continue
             total[name] = total.get(name, 0) + value
     return total

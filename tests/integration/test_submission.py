@@ -9,16 +9,13 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from router_core.pricing import Price
-from tasks.errors import SettingsError, UnknownBatch, UsageError
+from tasks.errors import UnknownBatch, UsageError
 from tasks.formats.errors import FormatError
 from tasks.formats.inputs import file
 from tasks.formats.requests import InputError
-from tasks.settings import ModelSettings, RouterSettings, Settings
+from tasks.settings import Settings
 from tasks.settings.capabilities import CapabilitySettings
-from tasks.stages import candidates
-from tasks.store import batch_rows, batches
-from tasks.store.batch_options import BatchOptions
+from tasks.store import batch_rows
 from tasks.store.batch_progress import Progress
 from tasks.store.engine import Store
 from tasks.store.progress import list_batches, snapshot
@@ -27,12 +24,7 @@ from tasks.submission.batch_writer import SubmissionProgress
 from tasks.submission.options import options_for
 from tasks.submission.source import from_file, from_files, from_items, with_bad_at_most
 from tests.support.comparisons import assert_fields
-
-MODELS = tuple(
-    ModelSettings(name=name, litellm=f"openai/{name}", input_price=1, output_price=2)
-    for name in ("small", "large")
-)
-SETTINGS = Settings(models=MODELS)
+from tests.support.two_models import MODELS, SETTINGS
 
 
 def _submit(store: Store, prompts: object, **options: object) -> str:
@@ -212,54 +204,6 @@ def test_lines_are_read_as_a_stream(store: Store, monkeypatch: pytest.MonkeyPatc
 
     _submit(store, prompts(), on_progress=note)
     assert stored == 40
-
-
-def test_options_follow_the_settings() -> None:
-    assert not options_for(SETTINGS).embed, "nobody reads the vectors without a router"
-    routed = Settings(models=MODELS, router=RouterSettings(path=Path("router"), quality_floor=0.1))
-    assert options_for(routed).embed
-    assert options_for(routed).quality_floor == 0.1
-    assert options_for(routed).policy == "saving"
-    assert options_for(routed, cost_weight=0.2).policy == "weighted"
-    assert options_for(routed, budget_per_1000=3.0).budget_per_1000 == 3.0
-    assert options_for(routed, models=["large", "large"]).models == ("large",)
-    assert not options_for(routed, models=["large"]).embed
-    with pytest.raises(UsageError, match=r"no model 'huge' among \[\[models\]\]: small, large"):
-        options_for(routed, models=["huge"])
-    with pytest.raises(SettingsError, match=r"no models.*if that is done, start in that folder"):
-        options_for(Settings())
-
-
-def test_a_batch_keeps_the_prices_it_was_submitted_with(store: Store) -> None:
-    listed = ModelSettings(name="listed", litellm="openai/gpt-4o-mini")
-    settings = Settings(models=(*MODELS, listed))
-    options = options_for(settings)
-    submit.submit(store, from_items(["a"], settings), source="test", options=options)
-    with store.read() as connection:
-        stored = BatchOptions.from_row(batches.find(connection)["options"])
-    assert [stored.price(name) for name in ("small", "listed")] == [Price(1, 2), listed.price]
-    assert (listed.price.pair, listed.price.cached_input) == ((0.15, 0.6), 0.075)
-    dearer = Settings(
-        models=tuple(m.model_copy(update={"input_price": 9, "output_price": 9}) for m in MODELS)
-    )
-    assert [m.price for m in candidates.candidates(dearer, stored)] == [Price(1, 2), Price(1, 2)]
-
-
-def test_prices_of_a_batch_that_an_earlier_version_stored_are_pairs() -> None:
-    stored = BatchOptions.from_row({"models": [], "prices": {"small": [1.0, 2.0], "free": None}})
-    assert [stored.price(name) for name in ("small", "free", "other")] == [Price(1, 2), None, None]
-    assert stored.unpriced == ["free"]
-
-
-def test_a_model_without_a_price_stops_a_submission_or_its_budget(store: Store) -> None:
-    unpriced = ModelSettings(name="mine", litellm="openai/my-own")
-    with pytest.raises(SettingsError, match="price of model 'mine'"):
-        options_for(Settings(models=(*MODELS, unpriced)))
-    allowed = Settings(models=(*MODELS, unpriced.model_copy(update={"allow_unpriced": True})))
-    options = options_for(allowed)
-    with pytest.raises(UsageError, match="'mine' has none"):
-        submit.submit(store, from_items(["a"], allowed), source="test", options=options, budget=1)
-    assert submit.submit(store, from_items(["a"], allowed), source="test", options=options)
 
 
 @pytest.mark.usefixtures("small_slices")

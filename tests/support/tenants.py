@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import RowMapping
+from sqlalchemy import RowMapping, update
 
 from tasks.batch_api import creation
 from tasks.batch_api.creation import NewBatch
@@ -18,6 +18,7 @@ from tasks.settings import Settings, load_settings
 from tasks.store.api import batches as api_batches
 from tasks.store.api import files
 from tasks.store.api.keys import Key
+from tasks.store.api.tables import api_batch
 from tasks.store.engine import Store
 from tests.support.api import chat_line
 from tests.support.one_model import write_settings
@@ -62,3 +63,8 @@ class Tenant:
     def row(self, batch_id: str) -> RowMapping:
         with self.store.read() as connection:
             return api_batches.by_id(connection, batch_id)
+
+
+def expire_lease(store: Store) -> None:
+    with store.write() as connection:
+        connection.execute(update(api_batch).values(lease_until=1))

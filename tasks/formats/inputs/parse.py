@@ -71,6 +71,8 @@ def parse_fields(fields: object, *, line: int, checks: Checks) -> ParsedRequest 
             custom_id = _id_of_rejected(rejected.given_id)
         hint = _PLAIN_HINT if isinstance(rejected, WrongKind) and not is_batch_line else ""
         return InputError(line, rejected.code, rejected.reason + hint, custom_id)
+    except Exception as defect:  # one of ours: it must not cost the other lines
+        return InputError(line, "internal_error", f"cannot be read: {type(defect).__name__}", custom_id)
 
 
 def _object(fields: object) -> _Fields:

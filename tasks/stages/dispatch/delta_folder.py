@@ -8,6 +8,7 @@ import logging
 from sqlalchemy.exc import SQLAlchemyError
 
 from tasks.stages.dispatch.repository import DispatchRepository
+from tasks.store.isolation import isolated
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +43,10 @@ class DeltaFolder:
         """Fold once what was noted; a batch that another process has locked comes again next time."""
         noted, self._batch_nos = self._batch_nos, set()
         for batch_no in noted:
+            is_folded = True  # what is broken is not tried again here
             try:
-                is_folded = await asyncio.to_thread(self._repository.fold, batch_no)
+                with isolated(f"batch {batch_no}"):
+                    is_folded = await asyncio.to_thread(self._repository.fold, batch_no)
             except SQLAlchemyError as error:
                 logger.warning("counters of batch %d wait: %s", batch_no, type(error).__name__)
                 is_folded = False

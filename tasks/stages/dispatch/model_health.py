@@ -11,7 +11,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from sqlalchemy.exc import SQLAlchemyError
 
 from tasks.connections.services import service_of
@@ -95,14 +95,23 @@ class ModelHealth:
         """Renew the leases of all slots that are held; they are short, so that a dead worker's are soon free.
 
         Raises:
-            RedisError, OSError: Redis is down.
+            RedisError, OSError: Redis is down, or refuses a model's; those of other models are renewed.
         """
+        refusal: ResponseError | None = None
         for model, held in list(self._held.items()):
-            slots = list(held)
-            await self._limiter.renew(model, slots, lease_s=self._lease_s)
-            # What was given back meanwhile may have been renewed after it.
-            if given_back := [slot for slot in slots if slot not in held]:
-                await self.release(model, given_back, healthy=None)
+            try:
+                await self._renew(model, held)
+            except ResponseError as error:
+                refusal = error
+        if refusal is not None:
+            raise refusal
+
+    async def _renew(self, model: str, held: Collection[str]) -> None:
+        slots = list(held)
+        await self._limiter.renew(model, slots, lease_s=self._lease_s)
+        # What was given back meanwhile may have been renewed after it.
+        if given_back := [slot for slot in slots if slot not in held]:
+            await self.release(model, given_back, healthy=None)
 
     async def release(
         self, model: str, slots: Sequence[str], *, healthy: bool | None, origins: Sequence[Origin] = ()
@@ -175,7 +184,7 @@ class ModelHealth:
         try:
             avoid = await self._limiter.not_closed(self._models)
             histories = await asyncio.to_thread(self._repository.histories, list(movable))
-        except DOWN as error:
+        except Exception as error:  # of a service, or of what is stored of one: then they wait for this model
             kind = type(error).__name__
             logger.warning("requests for %s are not sent elsewhere: %s: %s", model, service_of(error), kind)
             return []

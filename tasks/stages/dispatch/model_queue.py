@@ -10,9 +10,6 @@ from functools import partial
 from itertools import groupby
 from operator import attrgetter
 
-from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
-
 from tasks import failpoints
 from tasks.connections.services import service_of
 from tasks.limits.interface import Circuit, Grant
@@ -119,11 +116,8 @@ class ModelQueue:
             tokens = [call.tokens_of(request, self.model) for request in requests]
             origins = [fault.origin_of(request) for request in requests]
             grant = await self._services.health.acquire(self.model, tokens, origins=origins)
-        except (SQLAlchemyError, RedisError, OSError) as error:
+        except Exception as error:  # of a service, or a defect: other models are called all the same
             return self._wait_for(error, requests)
-        except Exception as error:
-            self._put_back(requests)
-            return self._end_defective(error)
         self.wait_s, self._circuit = grant.wait_s, grant.circuit
         last = grant.first + len(grant.slot_ids)
         self._put_back([*requests[: grant.first], *requests[last:]])
@@ -187,7 +181,7 @@ class ModelQueue:
         services, batch_no = self._services, requests[0].batch_no
         try:
             result = await asyncio.to_thread(services.repository.reserve, batch_no, calls)
-        except SQLAlchemyError as error:
+        except Exception as error:
             self._money.in_doubt.update(one.request_id for one in calls)
             await services.health.release(self.model.name, slots, healthy=None)
             return self._wait_for(error, requests)
@@ -233,19 +227,17 @@ class ModelQueue:
         for request in requests:
             self._services.writer.add(call.settlement_without_call(request, result))
 
-    def _end_defective(self, error: Exception) -> float:
-        """End the waiting requests whose calls cannot be prepared; raises the error where it is of none."""
+    def _wait_for(self, error: Exception, requests: Sequence[HeldRequest]) -> float:
+        """Put requests back for a while, until a service answers; a defect may be of some that wait here."""
+        service = service_of(error)
+        logger.warning("%s waits for %s: %s", self.model.name, service, type(error).__name__)
+        self._put_back(requests)
+        return 0.0 if service == "Waybill" and self._end_defective() else DOWN_S
+
+    def _end_defective(self) -> bool:
+        """End the waiting requests whose calls cannot be prepared; returns whether there were any."""
         found = defects.without_call(self._waiting, self.model)
-        if not found:
-            raise error
-        logger.error("calls to %s fail here: %s", self.model.name, type(error).__name__)
         for settlement in found:
             self._services.writer.add(settlement)
         ended = {one.request_id for one in found}
-        self._waiting.remove(lambda request: request.id in ended)
-        return 0.0
-
-    def _wait_for(self, error: Exception, requests: Sequence[HeldRequest]) -> float:
-        logger.warning("%s waits for %s: %s", self.model.name, service_of(error), type(error).__name__)
-        self._put_back(requests)
-        return DOWN_S
+        return bool(self._waiting.remove(lambda request: request.id in ended))

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, func, select, update
 from router_core.judging.verdicts import Verdict
 from router_core.judging.win_rates import VerdictCount, WinRates
 from tasks.endpoints.endpoint import CHAT_PATH
+from tasks.json_values import object_of
 from tasks.store.learning import samples
 from tasks.store.learning.tables import judged_prompt, sampled_answer, sampled_prompt, verdict
 from tasks.store.learning.values import JudgeCallEnd, PromptState, StoredVerdict
@@ -98,7 +99,15 @@ def completions(connection: Connection, request_ids: Iterable[int]) -> dict[int,
     query = select(outcome.c.request_id, outcome.c.body).where(
         outcome.c.request_id.in_(list(request_ids)), outcome.c.body.is_not(None)
     )
-    return {row.request_id: json.loads(row.body) for row in connection.execute(query)}
+    return {row.request_id: _object(row.body) for row in connection.execute(query)}
+
+
+def _object(body: str) -> dict[str, Any]:
+    """Return a stored reply; an empty one where it is damaged: other prompts are judged all the same."""
+    try:
+        return object_of(json.loads(body))
+    except ValueError:
+        return {}
 
 
 def record_lengths(connection: Connection, characters: Mapping[tuple[int, str], int]) -> None:

@@ -190,6 +190,9 @@ def _done(row: Mapping[Any, Any]) -> int:
 
 
 def _figures(row: RowMapping) -> Figures:
-    return Figures(
-        row["rate"], Course.from_row(row["course"]), Parts.from_row(row["parts"]), row["counted_done"]
-    )
+    """Return stored figures; none of another Waybill in another form: those are counted anew."""
+    try:
+        course, parts_ = Course.from_row(row["course"]), Parts.from_row(row["parts"])
+    except (AttributeError, KeyError, TypeError):
+        return NONE
+    return Figures(row["rate"], course, parts_, row["counted_done"])

@@ -1,4 +1,4 @@
-"""Batches on the page: whose they are, what is escaped, and what the buttons do."""
+"""Batches on the page: whose they are, what is escaped, and what is said of them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ import re
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import update
 
 from router_core.monitoring.familiarity import Familiarity
 from tasks.store import batches
-from tasks.store.api import audit
 from tasks.store.api import batches as api_batches
-from tasks.store.api.tables import api_batch
 from tasks.store.engine import Store
 from tasks.store.health import model_errors, senders, workers
 from tasks.store.health.model_errors import FailedCalls
@@ -23,6 +20,7 @@ from tasks.store.values import Requeue
 from tests.support import store_builders
 from tests.support.api import chat_line
 from tests.support.page import Browser
+from tests.support.page_batches import status_of, submitted
 from tests.support.screens import drawn
 from workers.api.batches.objects import batch_object
 from workers.views.batch_report import progress_to_dict
@@ -31,21 +29,9 @@ from workers.views.status import batches_table, facts_table
 HOSTILE = '"><script>alert(1)</script>{{ 7*7 }}'
 
 
-def _submitted(browser: Browser, *, lines: int = 3, **metadata: str) -> str:
-    """Submit a batch whose requests are stored; returns its id."""
-    batch = browser.tenant.create(lines=lines, metadata=metadata)
-    assert browser.tenant.validator.take_one()
-    return str(batch["id"])
-
-
 def _number(store: Store, batch_id: str) -> int:
     with store.read() as connection:
         return int(batches.find(connection, batch_id)["no"])
-
-
-def _status(store: Store, batch_id: str) -> str:
-    with store.read() as connection:
-        return str(batches.find(connection, batch_id)["status"])
 
 
 def test_bad_lines_count_the_same_in_the_api_in_status_and_on_the_page(
@@ -68,7 +54,7 @@ def test_bad_lines_count_the_same_in_the_api_in_status_and_on_the_page(
 
 
 def test_status_names_the_key_of_a_batch_and_none_for_the_command_s(browser: Browser, store: Store) -> None:
-    of_key = _submitted(browser)
+    of_key = submitted(browser)
     store_builders.submit(store, store_builders.lines(2))
     with store.read() as connection:
         newest = list_batches(connection)
@@ -80,7 +66,7 @@ def test_status_names_the_key_of_a_batch_and_none_for_the_command_s(browser: Bro
 
 def test_the_name_of_a_batch_is_shown_to_its_owner_alone(new_browser: Callable[..., Browser]) -> None:
     owner, operator = new_browser(), new_browser("boss", is_operator=True)
-    batch_id = _submitted(owner, waybill_name=f"tickets {HOSTILE}")
+    batch_id = submitted(owner, waybill_name=f"tickets {HOSTILE}")
     for path in ("/", f"/batches/{batch_id}"):
         assert "tickets &#34;&gt;&lt;script&gt;" in owner.get(path).text
         assert batch_id in operator.get(path).text
@@ -90,8 +76,8 @@ def test_the_name_of_a_batch_is_shown_to_its_owner_alone(new_browser: Callable[.
 def test_a_key_sees_its_own_batches_and_no_others(
     browser: Browser, new_browser: Callable[..., Browser], store: Store
 ) -> None:
-    mine, other = _submitted(browser), new_browser("other")
-    theirs = _submitted(other)
+    mine, other = submitted(browser), new_browser("other")
+    theirs = submitted(other)
     waiting = browser.tenant.create(metadata={"n": "2"})["id"]
     store_builders.submit(store, store_builders.lines(2))
     shown = browser.shown("/")
@@ -103,13 +89,13 @@ def test_a_key_sees_its_own_batches_and_no_others(
         assert browser.get(f"/batches/{theirs}{path}").status_code == 404, path
     for action in ("pause", "cancel", "retry", "budget"):
         assert browser.send(f"/batches/{theirs}/{action}", budget_usd="1").status_code == 404
-    assert _status(store, theirs) == "in_progress"
+    assert status_of(store, theirs) == "in_progress"
 
 
 def test_an_operator_sees_the_counts_of_all_and_changes_nothing_of_others(
     browser: Browser, new_browser: Callable[..., Browser], store: Store
 ) -> None:
-    theirs = _submitted(browser)
+    theirs = submitted(browser)
     number = store_builders.submit(store, store_builders.lines(2))
     operator = new_browser("operator", is_operator=True)
     shown = operator.shown("/")
@@ -126,8 +112,8 @@ def test_an_operator_sees_the_counts_of_all_and_changes_nothing_of_others(
     assert operator.send(f"/batches/{theirs}/cancel").status_code == 404
     assert operator.get(f"/batches/{theirs}/files/output").status_code == 404
     assert operator.send(f"/batches/{of_command}/cancel").status_code == 303
-    assert _status(store, of_command) == "cancelled"
-    assert _status(store, theirs) == "in_progress"
+    assert status_of(store, of_command) == "cancelled"
+    assert status_of(store, theirs) == "in_progress"
 
 
 def test_a_batch_whose_submission_was_interrupted_names_the_buttons_of_its_page(
@@ -147,7 +133,7 @@ def test_a_batch_whose_submission_was_interrupted_names_the_buttons_of_its_page(
 def test_what_can_be_done_to_a_batch_of_another_key_is_the_command_s(
     browser: Browser, new_browser: Callable[..., Browser], store: Store
 ) -> None:
-    theirs = _submitted(browser)
+    theirs = submitted(browser)
     number = _number(store, theirs)
     calls = store_builders.held(store, number)
     store_builders.reserve(store, calls)
@@ -165,7 +151,7 @@ def test_which_worker_redis_refuses_is_said_to_operators_on_the_page_and_in_the_
     new_browser: Callable[..., Browser], store: Store, is_operator: bool, who: str
 ) -> None:
     browser = new_browser(is_operator=is_operator)
-    mine = _submitted(browser)
+    mine = submitted(browser)
     with store.write() as connection:
         workers.beat(connection, "route@h", role="route", queues=("route",), is_refused=True)
     assert f"Redis refuses {who}: " in browser.shown(f"/batches/{mine}")
@@ -187,7 +173,7 @@ def test_what_a_file_says_that_is_wrong_is_quoted_to_its_owner_alone(
 
 def test_names_that_are_hostile_are_shown_as_text(new_browser: Callable[..., Browser]) -> None:
     browser = new_browser(HOSTILE)
-    batch, operator = _submitted(browser), new_browser("operator", is_operator=True)
+    batch, operator = submitted(browser), new_browser("operator", is_operator=True)
     for page in (browser.shown("/"), operator.shown("/"), operator.shown(f"/batches/{batch}")):
         assert "<script>alert" not in page
         assert "&lt;script&gt;alert(1)&lt;/script&gt;{{ 7*7 }}" in page
@@ -208,8 +194,8 @@ def test_a_list_goes_on_with_older_batches(browser: Browser) -> None:
     [("all", "vrc"), ("running", "vr"), ("ended", "c"), ("failures", "")],
 )
 def test_batches_are_filtered_by_their_state(browser: Browser, show: str, found: str) -> None:
-    running = _submitted(browser)
-    cancelled = _submitted(browser, n="2")
+    running = submitted(browser)
+    cancelled = submitted(browser, n="2")
     browser.send(f"/batches/{cancelled}/cancel")
     waiting = browser.tenant.create(metadata={"n": "3"})["id"]
     page = browser.shown(f"/?show={show}")
@@ -217,74 +203,8 @@ def test_batches_are_filtered_by_their_state(browser: Browser, show: str, found:
     assert "".join(letter for letter, one in ids.items() if one in page) == found
 
 
-def test_buttons_pause_resume_cancel_and_retry(browser: Browser, store: Store) -> None:
-    batch = _submitted(browser)
-
-    def press(action: str, **fields: str) -> str:
-        response = browser.send(f"/batches/{batch}/{action}", **fields)
-        assert response.status_code == 303, response.text
-        return browser.shown(response.headers["location"])
-
-    assert "Paused: calls in flight still end." in press("pause")
-    assert 'status paused">paused' in browser.shown("/")
-    assert "<button>Pause" in press("resume")
-    assert "of $2.50" in press("budget", budget_usd="2.5").replace("2.5000", "2.50")
-    page = press("cancel")
-    assert "Retry 3 failed" in page
-    assert _status(store, batch) == "cancelled"
-    assert "<button>Pause" in press("retry")
-    assert _status(store, batch) == "in_progress"
-    with store.read() as connection:
-        noted = [one["action"] for one in audit.latest(connection, owner=browser.tenant.key.id, limit=5)]
-    assert noted == ["batch.retry", "batch.cancel", "batch.budget", "batch.resume", "batch.pause"]
-
-
-@pytest.mark.parametrize("budget", ["", "x", "nan", "-1", "0", "1e-9", "1e99"])
-def test_a_budget_that_is_none_is_refused(browser: Browser, budget: str) -> None:
-    batch = _submitted(browser)
-    assert browser.send(f"/batches/{batch}/budget", budget_usd=budget).status_code == 400
-
-
-def test_a_budget_is_never_raised_beyond_that_of_the_key(
-    new_browser: Callable[..., Browser], store: Store
-) -> None:
-    browser = new_browser("poor", budget_day=2_000_000, concurrent_batches=2)
-    one = _submitted(browser, waybill_budget_usd="0.5")
-    other = _submitted(browser, waybill_budget_usd="0.5", n="2")
-    assert browser.send(f"/batches/{one}/budget", budget_usd="1.5").status_code == 303
-    refused = browser.send(f"/batches/{other}/budget", budget_usd="0.6")
-    assert refused.status_code == 429
-    assert "left of its budget of this day" in refused.text
-    browser.send(f"/batches/{other}/cancel")  # what it does not cost, another may
-    assert browser.send(f"/batches/{one}/budget", budget_usd="2").status_code == 303
-    assert browser.send(f"/batches/{other}/retry").status_code == 429
-    with store.read() as connection:
-        assert batches.find(connection, one)["budget"] == 2_000_000
-    assert _status(store, other) == "cancelled"
-
-
-@pytest.mark.parametrize("limits", [{"budget_day": 2_000_000}, {"budget_month": 2_000_000}])
-def test_a_batch_of_an_earlier_day_or_month_stays_within_what_the_key_had_then(
-    new_browser: Callable[..., Browser], store: Store, limits: dict[str, int]
-) -> None:
-    browser = new_browser("poor", **limits)
-    one = _submitted(browser, waybill_budget_usd="0.5")
-    other = _submitted(browser, waybill_budget_usd="0.5", n="2")
-    earlier = 40 * 86_400_000
-    with store.write() as connection:
-        connection.execute(update(api_batch).values(created_at=api_batch.c.created_at - earlier))
-    assert browser.send(f"/batches/{one}/budget", budget_usd="1.5").status_code == 303
-    assert browser.send(f"/batches/{other}/budget", budget_usd="0.6").status_code == 429
-    browser.send(f"/batches/{other}/cancel")
-    refused = browser.send(f"/batches/{other}/retry", budget_usd="0.6")
-    assert refused.status_code == 429
-    assert "left of its budget of the batch" in refused.text
-    assert browser.send(f"/batches/{other}/retry").status_code == 303
-    _submitted(browser, waybill_budget_usd="2", n="3")  # all of it is left of the day and the month of now
-
-
 def test_a_batch_that_has_ended_shows_its_models_and_its_files(browser: Browser, store: Store) -> None:
-    batch = _submitted(browser)
+    batch = submitted(browser)
     store_builders.settle_all(store, _number(store, batch), model="small")
     page = browser.shown(f"/batches/{batch}")
     assert "3 of 3 requests have ended" in page
@@ -298,7 +218,7 @@ def test_a_batch_that_has_ended_shows_its_models_and_its_files(browser: Browser,
 def test_a_batch_that_is_mostly_unlike_the_labels_says_so_and_what_to_do(
     browser: Browser, store: Store
 ) -> None:
-    batch = _submitted(browser)
+    batch = submitted(browser)
     with store.write() as connection:
         drift.add(connection, _number(store, batch), "v1", None, None, Familiarity(280, 20))
     few = "About 20 of 300 prompts (7%, estimated) are unlike the labels."
@@ -313,7 +233,7 @@ def test_a_batch_that_is_mostly_unlike_the_labels_says_so_and_what_to_do(
 def test_failed_calls_are_listed_and_those_that_somebody_must_see_to_are_warned_of(
     browser: Browser, store: Store
 ) -> None:
-    batch = _submitted(browser)
+    batch = submitted(browser)
     number = _number(store, batch)
     failed = [
         FailedCalls(number, "small", "rate_limit", 7, "rate_limit (429)"),

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from tasks.limits import Limits
+from tasks.settings import ModelSettings
+from tasks.stages.dispatch import model_health
 from tasks.store.tables import attempt, outcome, request
 from tests.support.comparisons import assert_batch
 from tests.support.scripted_server import MakeScripted
@@ -43,3 +46,27 @@ def test_a_request_that_cannot_be_prepared_ends_alone(
         assert len(connection.execute(select(attempt)).all()) == 2, "it was not called, nor paid for"
     assert not ended
     assert len(server.calls) == 2
+
+
+def test_a_defect_at_one_model_holds_up_no_other(
+    make_scripted: MakeScripted, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    harness, _ = make_scripted("yes")
+    broken, other = harness.named("sim-nano"), harness.named("sim-large")
+
+    def limits_of(model: ModelSettings) -> Limits:
+        if model.name == broken:
+            raise OverflowError("a defect")
+        return Limits()
+
+    waiting = harness.submit([{"prompt": "p", "model": broken}])
+    healthy = harness.submit([{"prompt": "p", "model": other}])
+    with monkeypatch.context() as patch:
+        patch.setattr(model_health, "limits_of", limits_of)
+        assert_batch(harness.run_together(healthy, waiting, timeout_s=60), succeeded=1)
+        told = f"{broken} waits for Waybill: OverflowError"
+        harness.run(waiting, until=lambda _: told in caplog.messages, timeout_s=60)
+    assert not ended
+    assert_batch(harness.run(waiting, timeout_s=60), succeeded=1)

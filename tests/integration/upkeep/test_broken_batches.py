@@ -9,10 +9,21 @@ import pytest
 from sqlalchemy import select, update
 
 from tasks.stages.dispatch.repository import DispatchRepository
-from tasks.store import deletion, isolation, reservations, sweep, unconfigured_models, waiting
+from tasks.store import (
+    deletion,
+    isolation,
+    process_counters,
+    reservations,
+    sweep,
+    unconfigured_models,
+    waiting,
+)
 from tasks.store.engine import Store
+from tasks.store.page import figures
+from tasks.store.page.tables import batch_figures
 from tasks.store.tables import batch, chunk
 from tasks.store.unlocked import folding
+from tasks.upkeep.loop import Sweeper
 from tasks.upkeep.retention import Retention
 from tests.support import store_builders
 from tests.support.stores import POSTGRESQL_ONLY
@@ -130,3 +141,32 @@ def test_old_texts_are_deleted(store: Store, monkeypatch: pytest.MonkeyPatch) ->
     Retention(store, 1, threading.Event()).apply()
     with store.read() as connection:
         assert deletion.unfinished(connection) == [broken]
+
+
+def test_counters_that_a_newer_process_left_keep_no_sweep_from_its_end(store: Store) -> None:
+    process_counters.add(store, "newer", "dispatch", {"calls": 1})
+    counted = process_counters.process_counters
+    with store.write() as connection:
+        connection.execute(
+            update(counted).values(counters={"calls": 1, "of_a_newer": {"x": 1}}, written_at=1)
+        )
+    Sweeper(store, 60).sweep()
+    with store.read() as connection:
+        assert process_counters.sums(connection) == {"calls": 1}
+        assert list(connection.execute(select(counted.c.process)).scalars()) == ["ended:dispatch"]
+
+
+def test_figures_that_a_newer_waybill_stored_are_counted_anew(store: Store) -> None:
+    numbers = two_batches(store)
+    for one in numbers:
+        store_builders.settle_all(store, one, model="small")
+    figures.look(store)
+    newer = {"course": {"in": "another form"}, "parts": {"models": [{"of": "a newer"}]}, "sampled_at": 0}
+    with store.write() as connection:
+        connection.execute(update(batch_figures).where(batch_figures.c.batch_no == numbers[0]).values(newer))
+    assert figures.look(store) == 1
+    while figures.count_one(store):
+        pass
+    with store.read() as connection:
+        found = figures.of_batches(connection, numbers)
+    assert [found[one].counted_done for one in numbers] == [2, 2]

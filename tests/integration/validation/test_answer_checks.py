@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -10,45 +9,13 @@ from sqlalchemy import select
 
 from tasks.formats.outputs.flat import flat_row
 from tasks.formats.outputs.json_lines import openai_line
-from tasks.formats.results import ResultRecord
 from tasks.providers.interface import Transport
-from tasks.store import control, results
+from tasks.store import control
 from tasks.store.tables import attempt
+from tests.support.answer_checks import FIT, MISFIT, ask, records, text_of
 from tests.support.comparisons import assert_batch, assert_fields
 from tests.support.dispatch_harness import DispatchHarness
-from tests.support.scripted_server import MakeScripted, RawReply, ScriptedServer
-
-SCHEMA = {
-    "type": "object",
-    "properties": {"age": {"type": "integer"}},
-    "required": ["age"],
-    "additionalProperties": False,
-}
-FORMAT = {"type": "json_schema", "json_schema": {"name": "person", "strict": True, "schema": SCHEMA}}
-FIT, MISFIT = '{"age": 7}', '{"age": "seven"}'
-TOOL = {
-    "type": "function",
-    "function": {"name": "look", "strict": True, "parameters": SCHEMA},
-}
-
-
-def call_of(name: str, arguments: str) -> dict[str, Any]:
-    function = {"name": name, "arguments": arguments}
-    call = {"id": "1", "type": "function", "function": function}
-    return {"finish_reason": "tool_calls", "message": {"tool_calls": [call]}}
-
-
-def ask(**parameters: Any) -> dict[str, Any]:
-    return {"prompt": "p", "response_format": FORMAT, **parameters}
-
-
-def records(harness: DispatchHarness, batch_id: str) -> list[ResultRecord]:
-    return list(results.iter_results(harness.store, batch_id))
-
-
-def text_of(record: ResultRecord) -> str | None:
-    assert record.body is not None
-    return record.body["choices"][0]["message"]["content"]
+from tests.support.scripted_server import MakeScripted, ScriptedServer
 
 
 def ledger(harness: DispatchHarness, batch_id: str) -> list[tuple[str, str | None, bool]]:
@@ -221,89 +188,11 @@ def test_a_refusal_is_kept_and_paid_once(make_scripted: MakeScripted) -> None:
     assert_fields(records(harness, batch_id)[0].waybill, valid=False, invalid="refusal")
 
 
-def test_strict_tools_are_held_to_their_parameters(make_scripted: MakeScripted, transport: Transport) -> None:
-    bad, unknown, good = call_of("look", MISFIT), call_of("jump", FIT), call_of("look", FIT)
-    harness, _ = make_scripted(bad, unknown, good, transport=transport)
-    batch_id = harness.submit([{"prompt": "p", "tools": [TOOL]}])
-    assert_batch(harness.run(batch_id), succeeded=1, calls=3, invalid_answers=2)
-
-
-def test_tools_that_are_not_strict_are_left_alone(make_scripted: MakeScripted) -> None:
-    loose = {"type": "function", "function": {"name": "look", "parameters": SCHEMA}}
-    harness, _ = make_scripted(call_of("look", MISFIT))
-    batch_id = harness.submit([{"prompt": "p", "tools": [loose]}])
-    assert_batch(harness.run(batch_id), succeeded=1, calls=1, invalid_answers=0)
-
-
 def test_a_validator_of_the_batch_holds_for_every_answer(make_scripted: MakeScripted) -> None:
     harness, _ = make_scripted("maybe", "yes\n")
     batch_id = harness.submit(["p"], validators=["regex:^(yes|no)$"])
     assert_batch(harness.run(batch_id), succeeded=1, calls=2, invalid_answers=1)
     assert text_of(records(harness, batch_id)[0]) == "yes\n"
-
-
-def line(url: str, **body: Any) -> dict[str, Any]:
-    return {"custom_id": "a", "method": "POST", "url": url, "body": body}
-
-
-def response(text: str) -> RawReply:
-    part = {"type": "output_text", "text": text, "annotations": []}
-    message = {"type": "message", "id": "m", "role": "assistant", "status": "completed", "content": [part]}
-    usage = {"input_tokens": 20, "output_tokens": 10, "total_tokens": 30}
-    fields = {"object": "response", "created_at": 1, "model": "m", "status": "completed", "usage": usage}
-    return RawReply(200, {"id": "r", **fields, "output": [message], "error": None})
-
-
-TEXT_FORMAT = {"format": {"type": "json_schema", "name": "person", "schema": SCHEMA}}
-
-
-@pytest.mark.parametrize(
-    ("first", "calls", "notes"),
-    [(MISFIT, 2, {"valid": True}), (f"```json\n{FIT}\n```", 1, {"valid": True, "repaired": ["fences"]})],
-)
-def test_responses_are_held_to_their_text_format(
-    make_scripted: MakeScripted, first: str, calls: int, notes: dict[str, Any]
-) -> None:
-    harness, _ = make_scripted(response(first), response(FIT))
-    batch_id = harness.submit([line("/v1/responses", input="p", text=TEXT_FORMAT)])
-    assert_batch(harness.run(batch_id), succeeded=1, calls=calls)
-    (record,) = records(harness, batch_id)
-    assert record.body is not None
-    assert record.body["output"][0]["content"][0]["text"] == FIT
-    assert_fields(record.waybill, **notes)
-    assert flat_row(record)["answer"] == FIT
-
-
-def test_a_response_that_does_not_fit_is_kept_in_its_own_shape(make_scripted: MakeScripted) -> None:
-    harness, _ = make_scripted(response(MISFIT))
-    batch_id = harness.submit([line("/v1/responses", input="p", text=TEXT_FORMAT)])
-    assert_batch(harness.run(batch_id), failed=1, calls=4)
-    (record,) = records(harness, batch_id)
-    assert openai_line(record)["response"]["body"]["output"][0]["content"][0]["text"] == MISFIT
-    assert flat_row(record)["answer"] == MISFIT
-
-
-def test_validators_hold_for_completions(make_scripted: MakeScripted) -> None:
-    def completion(text: str) -> RawReply:
-        choice = {"index": 0, "text": text, "finish_reason": "stop"}
-        usage = {"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30}
-        return RawReply(200, {"id": "c", "object": "text_completion", "choices": [choice], "usage": usage})
-
-    harness, _ = make_scripted(completion("no"), completion("yes"))
-    batch_id = harness.submit([line("/v1/completions", prompt="p")], validators=["regex:yes"])
-    assert_batch(harness.run(batch_id), succeeded=1, calls=2, invalid_answers=1)
-
-
-def test_a_schema_that_takes_forever_costs_no_answer(make_scripted: MakeScripted) -> None:
-    twice = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(40)}
-    schema = {"$defs": {**twice, "d40": {"type": "object"}}, "$ref": "#/$defs/d0"}
-    harness, _ = make_scripted("{}")
-    form = {"type": "json_schema", "json_schema": {"name": "slow", "schema": schema}}
-    batch_id = harness.submit([ask(response_format=form)])
-    assert_batch(harness.run(batch_id), succeeded=1, calls=1, invalid_answers=0)
-    record = records(harness, batch_id)[0]
-    assert record.waybill["unchecked"] == "could not be checked"
-    assert "valid" not in record.waybill
 
 
 def test_the_models_health_does_not_suffer(make_scripted: MakeScripted) -> None:
@@ -339,19 +228,3 @@ def test_retry_asks_again_and_a_fit_answer_takes_the_place_of_the_kept_one(
         assert control.retry(connection, batch_id, budget=None) == 1
     assert_batch(harness.run(batch_id), succeeded=1, failed=0)
     assert text_of(records(harness, batch_id)[0]) == FIT
-
-
-def test_a_schema_that_cannot_be_used_is_refused_with_its_line(make_scripted: MakeScripted) -> None:
-    harness, _ = make_scripted(FIT)
-    bad = {"type": "json_schema", "json_schema": {"name": "p", "schema": {"type": "nothing"}}}
-    far = {
-        "type": "json_schema",
-        "json_schema": {"name": "p", "schema": {"$ref": "https://example.com/s.json"}},
-    }
-    batch_id = harness.submit([ask(), ask(response_format=bad), ask(response_format=far)])
-    assert_batch(harness.run(batch_id), succeeded=1, invalid=2, calls=1)
-    _, first, second = records(harness, batch_id)
-    assert first.error_code == second.error_code == "invalid_schema"
-    assert "#/type" in (first.error_message or "")
-    assert "nothing is fetched" in (second.error_message or "")
-    assert json.loads(json.dumps(openai_line(first)))["error"]["line"] == 2

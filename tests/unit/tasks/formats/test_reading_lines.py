@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.formats.inputs import parse
 from tasks.formats.reading import (
     InputError,
     InputLimits,
@@ -134,6 +135,7 @@ BAD = [
     ("invalid_parameter", {"prompt": "x", "max_tokens": True}),
     ("invalid_parameter", {"prompt": "x", "max_completion_tokens": 1.5}),
     ("invalid_parameter", {"prompt": "x", "temperature": float("inf")}),
+    ("invalid_parameter", {"prompt": "x", "temperature": 10**400}),
     ("invalid_parameter", {"prompt": "x", "metadata": {1: object(), "a": 2}}),
     ("invalid_parameter", batch_line(body={"api_base": "http://evil", **HELLO})),
     ("not_utf8", {"prompt": "half an emoji \ud83d"}),
@@ -147,6 +149,24 @@ def test_a_bad_line_is_reported_with_its_code(code: str, item: object) -> None:
     assert isinstance(error, InputError), error
     assert error.code == code
     assert error.reason != ""
+
+
+def test_an_image_to_moderate_may_have_a_field_of_the_name_text() -> None:
+    image = {"type": "image_url", "image_url": {"url": "https://x/y.png"}, "text": ["not", "a", "text"]}
+    body = {"model": "large", "input": [image, {"type": "text", "text": "so"}]}
+    parsed = one(batch_line(url="/v1/moderations", body=body))
+    assert isinstance(parsed, ParsedRequest), parsed
+    assert parsed.prompt == "so"
+
+
+def test_a_line_at_which_a_defect_shows_costs_no_other_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def defective(*_: object, **__: object) -> None:
+        raise OverflowError("a defect, with a prompt in its text")
+
+    monkeypatch.setattr(parse, "needs_of", defective)
+    error = one(batch_line())
+    assert isinstance(error, InputError)
+    assert_fields(error, custom_id="a", code="internal_error", reason="cannot be read: OverflowError")
 
 
 def test_an_error_keeps_the_custom_id_that_the_line_gave() -> None:

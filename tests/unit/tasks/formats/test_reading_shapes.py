@@ -1,42 +1,17 @@
-"""Known shapes, JSON arrays, templates and column options for JSON lines."""
+"""Known shapes of JSON lines."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from tasks.formats.errors import FormatError, LineRejected, OptionsError
-from tasks.formats.inputs.json_rows import json_value
 from tasks.formats.inputs.options import input_options
 from tasks.formats.reading import (
     InputError,
-    InputFormat,
-    InputLimits,
     ParsedRequest,
-    read_requests,
     requests_from,
 )
-
-
-def taken(line: object, notices: list[str] | None = None, **options: Any) -> ParsedRequest | InputError:
-    said = [] if notices is None else notices
-    (item,) = requests_from([line], models=["small"], options=input_options(**options), on_notice=said.append)
-    return item
-
-
-def body(line: object, **options: Any) -> dict[str, Any]:
-    item = taken(line, **options)
-    assert isinstance(item, ParsedRequest), item
-    found: dict[str, Any] = json.loads(item.body)
-    return found
-
-
-def user(*texts: str) -> list[dict[str, str]]:
-    return [{"role": "user", "content": text} for text in texts]
-
+from tests.support.json_lines import body, taken, user
 
 SHAPES: list[tuple[str, dict[str, Any], list[dict[str, Any]]]] = [
     ("alpaca", {"instruction": "Add", "input": "1+1", "output": "2"}, user("Add\n\n1+1")),
@@ -241,146 +216,3 @@ def test_a_gemini_request_keeps_its_configuration() -> None:
     assert found == {
         "max_tokens": 5, "top_p": 0.5, "stop": ["x"], "n": 1, "response_format": {"type": "json_object"},
     }  # fmt: skip
-
-
-def test_columns_and_templates_work_on_json_keys() -> None:
-    line = {"nr": 5, "text": "Haus", "lang": "de", "user": {"name": "x"}, "url": "https://x", "seed": "wheat"}
-    assert body(line, prompt_column="text", param_columns=())["messages"] == user("Haus")
-    item = taken(line, template="{lang}: {text}", id_column="nr", param_columns=())
-    assert isinstance(item, ParsedRequest)
-    assert (item.custom_id, item.prompt) == ("5", "de: Haus")
-    error = taken(line, template="{nothing}", id_column="nr")
-    assert isinstance(error, InputError)
-    assert (error.code, error.custom_id) == ("missing_column", "5")
-    assert "nr, text, lang" in error.reason
-    assert isinstance(taken(line, prompt_column="nothing"), InputError)
-
-
-def test_a_key_that_is_called_like_a_parameter_is_checked_with_the_hint_to_the_option() -> None:
-    error = taken({"id": "a", "prompt": "q", "seed": "wheat"})
-    assert isinstance(error, InputError)
-    assert "--param-columns" in error.reason
-    assert body({"prompt": "q", "seed": "wheat"}, param_columns=()) == {"messages": user("q")}
-
-
-def test_nan_refuses_a_line_only_where_it_would_be_sent(tmp_path: Path) -> None:
-    path = tmp_path / "b.jsonl"
-    path.write_text(
-        '{"id":"a","prompt":"q","score":NaN}\n{"id":"b","prompt":"q","temperature":NaN}\n{"id":"c","prompt":NaN}\n'
-    )
-    first, second, third = read_requests(path, models=[])
-    assert isinstance(first, ParsedRequest)
-    assert isinstance(second, InputError)
-    assert isinstance(third, InputError)
-    assert [item.custom_id for item in (first, second, third)] == ["a", "b", "c"]
-
-
-def test_a_conversation_that_ends_with_an_answer_is_sent_and_said_so() -> None:
-    notices: list[str] = []
-    messages = [*user("q"), {"role": "assistant", "content": "a"}]
-    item = taken({"messages": messages}, notices)
-    assert isinstance(item, ParsedRequest)
-    assert item.messages == 2
-    assert "--shape fine-tuning" in notices[0]
-
-
-def test_a_system_text_stands_before_messages_and_a_prompt_may_be_a_conversation() -> None:
-    system = [{"role": "system", "content": "s"}]
-    assert body({"messages": user("q"), "system": "s"})["messages"] == [*system, *user("q")]
-    assert body({"messages": [*system, *user("q")], "system": "t"})["messages"] == [*system, *user("q")]
-    assert body({"prompt": user("q")})["messages"] == user("q")
-
-
-def array(path: Path, text: str, **limits: int) -> list[tuple[int, str]]:
-    path.write_text(text)
-    items = read_requests(path, models=[], limits=InputLimits(**limits))
-    return [(item.line, item.code if isinstance(item, InputError) else item.prompt) for item in items]
-
-
-def test_a_json_array_is_read_element_by_element(tmp_path: Path) -> None:
-    path = tmp_path / "b.json"
-    assert array(path, '\ufeff [\n{"prompt": "a"},\n {"prompt": "b"} , 7 ]\n') == [
-        (1, "a"), (2, "b"), (3, "not_an_object"),
-    ]  # fmt: skip
-    many = json.dumps([{"prompt": f"p{n}" + "x" * (n % 700)} for n in range(2_000)])
-    assert len(array(path, many)) == 2_000
-    long = json.dumps([{"prompt": "x" * 200_000}, {"prompt": "b"}])
-    assert array(path, long, max_line_bytes=100_000) == [(1, "line_too_long"), (2, "b")]
-    assert array(path, '{"prompt": "a"}\n{"prompt": "b"}\n') == [(1, "a"), (2, "b")]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        '[{"prompt": "a"}, {"prom',
-        '[{"prompt": "a"} {"prompt": "b"}]',
-        '[{"prompt": "a"},]',
-        '[{"prompt": "a"}',
-    ],
-)
-def test_a_broken_array_names_the_element_and_is_never_read_further(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "b.json"
-    path.write_text(text)
-    items = read_requests(path, models=[])
-    assert next(items).line == 1
-    with pytest.raises(FormatError, match=r"element [12]: "):
-        next(items)
-
-
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-)
-
-
-@settings(deadline=None)
-@given(VALUES, st.booleans())
-def test_a_json_value_is_what_the_standard_library_reads(value: object, escaped: bool) -> None:
-    text = json.dumps(value, ensure_ascii=escaped).encode("utf-8", "surrogatepass")
-    assert json_value(text) == json.loads(json.dumps(value))
-
-
-@settings(deadline=None)
-@given(st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")))
-def test_what_the_standard_library_refuses_is_an_error(text: bytes) -> None:
-    try:
-        expected: object = json.loads(text.decode())
-    except ValueError:
-        assert isinstance(json_value(text), LineRejected)
-    else:
-        assert repr(json_value(text)) == repr(expected)
-
-
-def test_an_array_in_a_jsonl_file_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "b.jsonl"
-    path.write_text('[\n{"prompt": "a"},\n{"prompt": "b"}\n]\n')
-    items = list(read_requests(path, models=[]))
-    errors = [item for item in items if isinstance(item, InputError)]
-    assert [error.line for error in errors] == [1, 2, 4]
-    assert all("--format json" in error.reason for error in errors)
-    assert len(list(read_requests(path, models=[], format=InputFormat.JSON))) == 2
-
-
-WRONG = [
-    {"template": "no placeholder"}, {"template": "{}"}, {"template": "{a.b!r}"}, {"template": "{a"},
-    {"template": "{a}", "prompt_column": "a"}, {"shape": "alpaca", "prompt_column": "a"}, {"shape": "nope"},
-    {"encoding": "nope"}, {"encoding": "rot13"}, {"delimiter": ",,"}, {"delimiter": '"'},
-    {"shape": "alpaca", "system_column": "s"},
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("options", WRONG)
-def test_options_that_cannot_be_meant_are_refused(options: dict[str, str]) -> None:
-    with pytest.raises(OptionsError):
-        input_options(**options)  # type: ignore[arg-type]
-
-
-def test_param_columns_name_parameters_only() -> None:
-    with pytest.raises(OptionsError, match="'colour' is not a parameter"):
-        taken({"prompt": "q"}, param_columns=("colour",))
-
-
-def test_the_reason_of_a_control_character_ends_with_what_it_is() -> None:
-    refused = json_value(b'{"prompt": "a\tb"}')
-    assert isinstance(refused, LineRejected)
-    assert refused.reason == "invalid JSON at column 14: Invalid control character"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -208,3 +209,17 @@ def test_a_model_at_the_price_of_its_batch_keeps_everything_else() -> None:
 def test_a_price_that_no_ledger_could_hold_is_refused() -> None:
     with pytest.raises(ValueError, match=r"input_price\n  Input should be less than or equal to 1000000"):
         ModelSettings(name="a", litellm="openai/a", input_price=1e300, output_price=1)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {name: 10**30}
+        for name in ("max_tokens", "expected_tokens", "rpm", "tpm", "max_concurrency", "max_searches")
+    ]
+    + [{"capabilities": {"context_window": 10**30}}],
+    ids=str,
+)
+def test_a_number_that_nothing_can_reckon_with_is_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="Input should be less than or equal to"):
+        ModelSettings(name="a", litellm="openai/a", input_price=1, output_price=1, **values)

@@ -63,3 +63,12 @@ def test_a_batch_that_could_not_be_folded_is_folded_later(answer: bool | Excepti
     folder.note(7)
     asyncio.run(rounds(folder, repository, 2))
     assert repository.folded == [7, 7]
+
+
+def test_a_batch_whose_deltas_are_broken_keeps_no_other_from_being_folded() -> None:
+    repository = Folding(TypeError("a defect"))
+    folder = DeltaFolder(repository)
+    for batch_no in (7, 8):
+        folder.note(batch_no)
+    asyncio.run(rounds(folder, repository, 2))
+    assert sorted(repository.folded) == [7, 8]
