@@ -1,6 +1,6 @@
 """Dispatch processes on one batch and on several: calls per second, round trips and waits for locks.
 
-    python tests/benchmarks/bench_scaling.py [--delay-ms 10] [--budget]
+    python tests/benchmarks/bench_scaling.py [--delay-ms 20] [--budget]
 
 Each process reserves and settles groups of calls on a PostgreSQL of its own, as a dispatch worker does,
 through a proxy that delays every round trip, so that not the processors of this machine are the bound but
@@ -87,7 +87,7 @@ def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--groups", type=int, default=60, help="by each process")
-    parser.add_argument("--delay-ms", type=float, default=10.0, help="of each round trip")
+    parser.add_argument("--delay-ms", type=float, default=20.0, help="of each round trip")
     parser.add_argument("--budget", action="store_true", help="with a cap, far above what the calls cost")
     run = Run(**vars(parser.parse_args()))
     print(
@@ -229,8 +229,12 @@ def server_use(server: PostgresServer) -> tuple[float, int]:
     with psycopg.connect(server.admin_url, autocommit=True) as connection:
         query = "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn, pid FROM pg_stat_activity"
         rows = connection.execute(query).fetchall()
-    times = [psutil.Process(pid).cpu_times() for _, pid in rows if psutil.pid_exists(pid)]
-    return sum(one.user + one.system for one in times), int(rows[0][0])
+    seconds = 0.0
+    for _, pid in rows:
+        with suppress(psutil.NoSuchProcess):  # a connection that has ended meanwhile
+            times = psutil.Process(pid).cpu_times()
+            seconds += times.user + times.system
+    return seconds, int(rows[0][0])
 
 
 @contextmanager
