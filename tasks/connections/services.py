@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NoResultFound,
+    SQLAlchemyError,
+    StatementError,
+)
 
 #: the packages of the databases' drivers, whose errors SQLAlchemy mostly wraps
 _DRIVERS = frozenset({"psycopg", "sqlite3"})
@@ -24,9 +31,10 @@ def service_of(error: Exception) -> str:
 def is_of_values(error: Exception) -> bool:
     """Return whether an error of a write is of the values, so that the same write would fail again.
 
-    An integer may have more digits than its column holds, or a text a character that the database has not.
+    An integer may have more digits than its column holds, a text a character that the database has not, and
+    the row that a value names may be missing.
     All other errors may pass: the store is down, locked or full, or its schema is being changed.
     """
     if isinstance(error, DBAPIError):
         return isinstance(error, DataError | IntegrityError)
-    return isinstance(error, StatementError) or service_of(error) == "Waybill"
+    return isinstance(error, StatementError | NoResultFound) or service_of(error) == "Waybill"

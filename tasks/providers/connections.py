@@ -90,7 +90,7 @@ def proxy_for(url: URL) -> str | None:
     return getproxies().get(url.scheme)
 
 
-async def body_of(response: aiohttp.ClientResponse, exchange: Exchange) -> bytes:
+async def read_body(response: aiohttp.ClientResponse, exchange: Exchange) -> bytes:
     """Return the body of a response, unpacked: some servers compress it although nobody asked for that.
 
     Raises:

@@ -15,7 +15,7 @@ from yarl import URL
 
 from tasks.endpoints.endpoint import CHAT_PATH
 from tasks.providers.chat_parameters import chat_parameters, extra_parameters, key_of, unsent
-from tasks.providers.connections import Connections, body_of, proxy_for, recording_failures
+from tasks.providers.connections import Connections, proxy_for, read_body, recording_failures
 from tasks.providers.error_classification import classify, classify_status
 from tasks.providers.errors import ProviderError
 from tasks.providers.exchange import Exchange
@@ -89,7 +89,7 @@ async def _post(route: _Route, data: bytes, exchange: Exchange) -> None:
         )
     exchange.record_response(response)
     try:
-        exchange.content = await body_of(response, exchange)
+        exchange.content = await read_body(response, exchange)
     finally:
         # Closes the connection if the body was not read to its end, and keeps it otherwise.
         response.close()

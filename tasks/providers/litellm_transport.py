@@ -13,7 +13,7 @@ import aiohttp
 import httpx
 from yarl import URL
 
-from tasks.providers.connections import body_of, proxy_for, recording_failures
+from tasks.providers.connections import proxy_for, read_body, recording_failures
 from tasks.providers.exchange import Exchange, begin_exchange
 from tasks.providers.native_usage import with_usage
 
@@ -62,7 +62,7 @@ class _BoundedStream(httpx.AsyncByteStream):
         self._exchange = exchange
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        content = await body_of(self._response, self._exchange)
+        content = await read_body(self._response, self._exchange)
         self._exchange.content = content
         yield with_usage(content) if self._exchange.is_success else content
 

@@ -11,16 +11,16 @@ from tasks.capabilities.capabilities import KINDS, Capabilities
 from tasks.settings.listed_capabilities import listed_capabilities
 from tasks.settings.sections import Section
 
-#: as many tokens as a request may ask for at most
-Tokens: TypeAlias = Annotated[int, Field(gt=0, le=2**31 - 1)]
+#: a number of tokens or inputs, as large as a request may ask for at most
+Count: TypeAlias = Annotated[int, Field(gt=0, le=2**31 - 1)]
 
 
 class CapabilitySettings(Section):
     """The `capabilities` of a model; what is not set is as LiteLLM's price list says, or assumed."""
 
     #: the most tokens of input, and of output
-    context_window: Tokens | None = None
-    max_output: Tokens | None = None
+    context_window: Count | None = None
+    max_output: Count | None = None
     #: the parts of messages that it takes
     image: bool | None = None
     audio: bool | None = None

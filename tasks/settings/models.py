@@ -15,7 +15,7 @@ from tasks.endpoints.registry import ENDPOINTS
 from tasks.errors import SettingsError
 from tasks.parameters.extra import expanded
 from tasks.providers.interface import OPENAI_PREFIX, Transport
-from tasks.settings.capabilities import CapabilitySettings, Tokens
+from tasks.settings.capabilities import CapabilitySettings, Count
 from tasks.settings.listed_capabilities import listed_capabilities
 from tasks.settings.listed_endpoints import UNPROVEN, listed_endpoints
 from tasks.settings.price_list import is_openais, listed_entry, listed_price
@@ -26,7 +26,7 @@ _MAX_INPUTS = {"cohere": 96, "gemini": 100, "vertex_ai": 250}
 
 
 #: far more than any provider allows, and still a number that can be reckoned with
-_Rate: TypeAlias = Annotated[int, Field(gt=0, le=10**12)]
+_Limit: TypeAlias = Annotated[int, Field(gt=0, le=10**12)]
 
 
 class ModelSettings(PriceSettings):
@@ -43,14 +43,14 @@ class ModelSettings(PriceSettings):
     api_key_env: str | None = None
     #: call the model even though its price is unknown: its calls count as free, so no budget may be set
     allow_unpriced: bool = False
-    rpm: _Rate | None = None
-    tpm: _Rate | None = None
-    max_concurrency: _Rate = 256
+    rpm: _Limit | None = None
+    tpm: _Limit | None = None
+    max_concurrency: _Limit = 256
     timeout_s: float = Field(default=120.0, gt=0)
     #: sent with requests that set no `max_tokens`: without a limit there is no worst case to reserve
-    max_tokens: Tokens = 1024
+    max_tokens: Count = 1024
     #: the answer length that cost estimates assume
-    expected_tokens: Tokens = 200
+    expected_tokens: Count = 200
     #: the most searches of its provider that one call makes, where the request or the model asks for any
     max_searches: int = Field(default=5, ge=0, le=1000)
     #: the expected mean score on the labels' scale, used while the model has few labels (cold start)
@@ -64,8 +64,8 @@ class ModelSettings(PriceSettings):
     endpoints: tuple[str, ...] | None = None
     #: the most inputs of one call for embeddings, and their most tokens: a longer list becomes several calls;
     #: default: 512, or what the provider takes
-    max_inputs: Tokens | None = None
-    max_inputs_tokens: Tokens = 300_000
+    max_inputs: Count | None = None
+    max_inputs_tokens: Count = 300_000
     #: what it takes and gives; what is not set is as LiteLLM's list says, or assumed
     capabilities: CapabilitySettings = CapabilitySettings()
     #: the vendor, to detect a judge's bias for its own family; the default is LiteLLM's provider

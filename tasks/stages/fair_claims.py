@@ -6,7 +6,6 @@ one. So a message says only that there is work in a queue; which batch's is clai
 
 from __future__ import annotations
 
-import logging
 import random
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,9 +17,8 @@ from tasks.errors import UnreadableOptions
 from tasks.stages.fair_share import FairShare
 from tasks.store import claims, turns
 from tasks.store.engine import Store
+from tasks.store.isolation import report
 from tasks.store.values import HeldChunk
-
-logger = logging.getLogger(__name__)
 
 #: the oldest chunks of a batch among which one is chosen; the more, the more often another worker was faster
 CHOICES = (4, 16, 64, 256)
@@ -56,7 +54,7 @@ class FairClaims:
                     held = self._claim(connection, chosen, stage)
             except UnreadableOptions as error:
                 self._unreadable.add(batch_no)
-                logger.error("%s is passed over: %s", f"batch {batch_no}", type(error).__name__)
+                report(f"batch {batch_no}", type(error).__name__)
                 continue
             if held is not None:
                 share.serve(batch_no, held.size, weights[batch_no])

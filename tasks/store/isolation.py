@@ -24,10 +24,10 @@ def isolated(name: str) -> Iterator[None]:
     except Exception as error:
         if not is_of_values(error):
             raise
-        _report(name, type(error).__name__)
+        report(name, type(error).__name__)
 
 
 @lru_cache(maxsize=1000)
-def _report(name: str, kind: str) -> None:
-    """Log it the first time: some of this work is tried again several times a second."""
+def report(name: str, kind: str) -> None:
+    """Log that something is passed over, the first time: some work is tried several times a second."""
     logger.error("%s is passed over: %s", name, kind)

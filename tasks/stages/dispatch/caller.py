@@ -88,7 +88,8 @@ class Caller:
         except Exception as error:  # a defect of ours
             logger.error("a call to %s could not be settled: %s", model.name, type(error).__name__)
             if settlement is None:  # the request must end: its lease is renewed while it is here
-                self._writer.add(settlement_of_defect(request, model, error))
+                latency_s = time.monotonic() - started
+                self._writer.add(settlement_of_defect(request, model, error, latency_s=latency_s))
         finally:
             span.end(settlement)
             origin = fault.origin_of(request, failed=healthy is False)

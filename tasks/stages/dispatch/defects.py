@@ -7,25 +7,23 @@ from dataclasses import replace
 
 from tasks.providers.errors import ErrorKind, InternalError
 from tasks.settings import ModelSettings
-from tasks.stages.dispatch.call import reservation_for, settlement_without_call, tokens_of
-from tasks.store.values import HeldRequest, RequestResult, Settlement
+from tasks.stages.dispatch import call
+from tasks.stages.dispatch.repository import CallHistory
+from tasks.stages.dispatch.retry import RetryPolicy
+from tasks.store.values import Call, HeldRequest, RequestResult, Settlement
 
 
-def settlement_of_defect(request: HeldRequest, model: ModelSettings, error: Exception) -> Settlement:
+def settlement_of_defect(
+    request: HeldRequest, model: ModelSettings, error: Exception, *, latency_s: float
+) -> Settlement:
     """Return the settlement of a call whose result is not known: charged in full, and not made again."""
-    call = reservation_for(request, model)
-    result = _result_of(error)
-    return Settlement(
-        batch_no=request.batch_no,
-        chunk_id=request.chunk_id,
-        request_id=request.id,
-        number=call.number,
-        model=model.name,
-        state="failed",
-        cost=None,
-        worst=call.worst,
-        next=replace(result, model=model.name),
-        error_code=result.error_code,
+    return call.settlement_of_error(
+        request,
+        InternalError(type(error).__name__, maybe_billed=True),
+        model,
+        history=CallHistory([Call(model.name, None)], ()),
+        latency_s=latency_s,
+        policy=RetryPolicy(),
     )
 
 
@@ -37,10 +35,11 @@ def without_call(requests: Iterable[HeldRequest], model: ModelSettings) -> list[
     found = []
     for request in requests:
         try:
-            reservation_for(request, model)
-            tokens_of(request, model)
+            call.reservation_for(request, model)
+            call.tokens_of(request, model)
         except Exception as error:
-            found.append(settlement_without_call(request, _result_of(error)))
+            result = _failure(model.name, str(InternalError(type(error).__name__)))
+            found.append(call.settlement_without_call(request, result))
     return found
 
 
@@ -65,14 +64,11 @@ def substitutes(settlement: Settlement, error: Exception) -> Iterator[Settlement
             latency_ms=None,
         )
         yield settlement
-    result = _failure(f"the store refused its result: {type(error).__name__}")
+    result = _failure(settlement.model, f"the store refused its result: {type(error).__name__}")
     state = "failed" if settlement.number else ""
     yield replace(settlement, state=state, error_code=result.error_code, answer=None, next=result)
 
 
-def _result_of(error: Exception) -> RequestResult:
-    return _failure(str(InternalError(type(error).__name__)))
-
-
-def _failure(message: str) -> RequestResult:
-    return RequestResult("failed", error_code=ErrorKind.INTERNAL.value, error_message=message)
+def _failure(model: str, message: str) -> RequestResult:
+    code = ErrorKind.INTERNAL.value
+    return RequestResult("failed", model=model or None, error_code=code, error_message=message)

@@ -35,7 +35,7 @@ UNREADABLE: Any = {"models": None}
 @pytest.fixture(autouse=True)
 def nothing_reported() -> None:
     """What one test has logged, another may log again."""
-    isolation._report.cache_clear()
+    isolation.report.cache_clear()
 
 
 def break_options(store: Store, batch_no: int) -> None:
