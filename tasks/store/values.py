@@ -35,6 +35,13 @@ class HeldChunk:
 # Tuples where a chunk has hundreds: a frozen dataclass takes several times as long to make.
 
 
+class Claim(NamedTuple):
+    """A request in the chunk that it was claimed in; a process may lose it and hold it in another one."""
+
+    request_id: int
+    chunk_id: int
+
+
 class HeldRequest(NamedTuple):
     """A request inside a held chunk."""
 
@@ -64,6 +71,11 @@ class HeldRequest(NamedTuple):
     validators: tuple[str, ...] = ()
     #: the models that cannot answer it, with the reasons (a JSON object); None: all can
     left_out: str | None = None
+
+    @property
+    def claim(self) -> Claim:
+        """What this process holds: the request in this chunk, not in a later one."""
+        return Claim(self.id, self.chunk_id)
 
 
 class RoutedRequest(NamedTuple):
@@ -99,6 +111,11 @@ class ReservationRequest:
     number: int
     model: str
     worst: int
+
+    @property
+    def claim(self) -> Claim:
+        """What the call is for."""
+        return Claim(self.request_id, self.chunk_id)
 
 
 class Room(NamedTuple):

@@ -18,7 +18,13 @@ from tasks.stages.dispatch import call, defects, fault
 from tasks.stages.dispatch.money import Calls, Money
 from tasks.stages.dispatch.request_queue import RequestQueue
 from tasks.stages.dispatch.services import DispatchServices
-from tasks.store.values import HeldRequest, RequestResult, ReservationRequest, ReservationResult
+from tasks.store.values import (
+    Claim,
+    HeldRequest,
+    RequestResult,
+    ReservationRequest,
+    ReservationResult,
+)
 from tasks.store.waiting import over_budget
 
 logger = logging.getLogger(__name__)
@@ -160,8 +166,8 @@ class ModelQueue:
         settlements = await self._services.health.fail_over(requests, self.model.name)
         for settlement in settlements:
             self._services.writer.add(settlement)
-        moved = {settlement.request_id for settlement in settlements}
-        self._waiting.remove(lambda request: request.id in moved)
+        moved = {Claim(one.request_id, one.chunk_id) for one in settlements}
+        self._waiting.remove(lambda request: request.claim in moved)
 
     async def _reserve_each(
         self, requests: Sequence[HeldRequest], slots: Sequence[str], calls: Calls
@@ -212,12 +218,12 @@ class ModelQueue:
         put_off = await self._money.put_off(later)
         back = result.waiting - put_off.waiting - put_off.refused - put_off.lost
         refused = result.refused | put_off.refused
-        gone = refused | put_off.waiting | result.lost | put_off.lost
-        removed = [
-            *self._waiting.remove(lambda one: one.id in gone),
-            *(one for one in taken if one.id in gone),
-        ]
-        self._services.capacity.give(sum(one.id in gone for one in taken))
+        # Not by their ids: money that came back may have woken them, and this process may hold them again.
+        left = refused | put_off.waiting | result.lost | put_off.lost
+        gone = {one.claim for one in calls if one.request_id in left}
+        of_taken = [one for one in taken if one.claim in gone]
+        removed = [*self._waiting.remove(lambda one: one.claim in gone), *of_taken]
+        self._services.capacity.give(len(of_taken))
         self._put_back([one for one in taken if one.id in back])
         self._end([one for one in removed if one.id in refused], over_budget(self.model.name))
         self._services.groups.forget(one for one in removed if one.id not in refused)

@@ -64,7 +64,8 @@ class Money:
             self.note(batch_no, room)
         split = budgets.allocate(room, self._sure(calls))
         if split.waiting or split.refused:
-            calls += self._calls(rest())
+            taken = {one.id for one in requests}
+            calls += self._calls([one for one in rest() if one.id not in taken])
             split = budgets.allocate(room, self._sure(calls))
         granted, later, refused = (frozenset(one.request_id for one in part) for part in split)
         return ReservationResult(granted | doubted, later, refused), calls

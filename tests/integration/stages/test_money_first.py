@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -12,10 +13,11 @@ from sqlalchemy.exc import OperationalError
 
 from tasks.stages.dispatch import call
 from tasks.stages.dispatch.repository import DispatchRepository
+from tasks.stages.dispatch.request_queue import RequestQueue
 from tasks.store import chunk_requests
 from tasks.store.engine import Store
 from tasks.store.tables import batch, chunk
-from tasks.store.values import ReservationRequest, ReservationResult
+from tasks.store.values import HeldRequest, ReservationRequest, ReservationResult
 from tests.support.comparisons import assert_batch
 from tests.support.dispatch_harness import DispatchHarness
 from tests.support.holding import Hold
@@ -95,6 +97,38 @@ def test_a_store_that_cannot_take_what_waits_is_asked_again_only_now_and_then(
         patch.setattr(DispatchRepository, "put_off", full)
         harness.run(batch_id, until=lambda _: len(asked) >= 3 and not hold.let_go())
     assert all(later - earlier > 0.5 for earlier, later in pairwise(asked))
+
+
+def test_requests_that_are_claimed_again_while_they_are_put_off_are_called(
+    make_harness: MakeHarness, simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Money comes back at once, and this process holds them in a new chunk before it hears that they wait."""
+    harness, put_off, add = make_harness(), DispatchRepository.put_off, RequestQueue.add
+    model, added = harness.named(MODEL), threading.Event()
+
+    def add_and_tell(queue: RequestQueue, requests: Sequence[HeldRequest]) -> list[HeldRequest]:
+        stale = add(queue, requests)
+        added.set()
+        return stale
+
+    def answered_late(
+        repository: DispatchRepository, batch_no: int, calls: Sequence[ReservationRequest]
+    ) -> ReservationResult:
+        result = put_off(repository, batch_no, calls)
+        if result.waiting and not added.is_set():
+            monkeypatch.setattr(RequestQueue, "add", add_and_tell)
+            set_budget(harness, batch_id, calls=2)
+            assert added.wait(60)
+        return result
+
+    with Hold(simulator.client) as hold:
+        items = [{"prompt": f"{hold.marker} {n}", "model": model} for n in range(2)]
+        batch_id = harness.submit(items, budget=1)
+        set_budget(harness, batch_id, calls=1)
+        monkeypatch.setattr(DispatchRepository, "put_off", answered_late)
+        harness.run(batch_id, until=lambda _: hold.calls == 2 and not hold.let_go(), timeout_s=90)
+    assert added.is_set()
+    assert_batch(harness.run(batch_id), succeeded=2, calls=2)
 
 
 def set_budget(harness: DispatchHarness, batch_id: str, *, calls: int) -> None:
