@@ -99,3 +99,11 @@ class BatchOptions:
             return cls(**{**known, **tuples})
         except (AttributeError, TypeError, ValueError) as error:
             raise UnreadableOptions(f"this Waybill cannot read the options: {type(error).__name__}") from None
+
+    @classmethod
+    def readable(cls, options: dict[str, Any]) -> BatchOptions | None:
+        """Rebuild them, or return None where `from_row` raises: one of many batches holds up no other."""
+        try:
+            return cls.from_row(options)
+        except UnreadableOptions:
+            return None

@@ -224,11 +224,20 @@ def finish_if_done(connection: Connection, batch_no: int) -> None:
 
 
 def options_of(connection: Connection, batch_no: int) -> BatchOptions:
-    """Return the options the batch was submitted with."""
-    return options_by_number(connection, [batch_no])[batch_no]
+    """Return the options the batch was submitted with.
+
+    Raises:
+        UnreadableOptions: A newer Waybill stored them in another form.
+    """
+    return BatchOptions.from_row(_options_rows(connection, [batch_no])[batch_no])
 
 
-def options_by_number(connection: Connection, batch_nos: Collection[int]) -> dict[int, BatchOptions]:
-    """Return the options of several batches, by their numbers."""
+def readable_options(connection: Connection, batch_nos: Collection[int]) -> dict[int, BatchOptions]:
+    """Return the options of several batches by their numbers, of those whose options can be read."""
+    found = {no: BatchOptions.readable(row) for no, row in _options_rows(connection, batch_nos).items()}
+    return {no: options for no, options in found.items() if options is not None}
+
+
+def _options_rows(connection: Connection, batch_nos: Collection[int]) -> dict[int, dict[str, Any]]:
     query = select(batch.c.no, batch.c.options).where(batch.c.no.in_(batch_nos))
-    return {row.no: BatchOptions.from_row(row.options) for row in connection.execute(query)}
+    return {row.no: row.options for row in connection.execute(query)}

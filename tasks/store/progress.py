@@ -62,7 +62,9 @@ def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel
     is_judging = row["purpose"] == JUDGE and row["status"] in batches.OPEN
     if is_judging:  # nobody sends it lines: its workers make them
         counters["status"] = "in_progress"
-    options, is_sent = BatchOptions.from_row(row["options"]), row["status"] == "ingesting"
+    # What a newer Waybill stored in another form must not keep a list from its other batches.
+    options = BatchOptions.readable(row["options"]) or BatchOptions()
+    is_sent = row["status"] == "ingesting"
     errors = model_errors.of_batch(connection, row["no"])
     counters["calls"] -= sum(one.calls for one in errors if one.code == ErrorKind.MISSING_KEY)  # not made
     missing = missing_roles(connection, dict(row))
@@ -88,7 +90,7 @@ def _progress(connection: Connection, row: RowMapping, paused: tuple[PausedModel
         lacks_stack=bool(missing) and workers.lacks_stack(connection),
         errors=errors,
         routing_saved=_routing_saved(connection, row["no"]),
-        more_calls=calls_to_come.likely(connection, row["no"]) if is_judging else 0,
+        more_calls=calls_to_come.likely(connection, row["no"], options) if is_judging else 0,
         **counters,
     )
 

@@ -63,12 +63,12 @@ def find(
         for part in batched_ids(hashes)
         for row in connection.execute(_candidates(held, model, part, max_age_s)).mappings()
     ]
-    sources = batches.options_by_number(connection, {row["no"] for row in rows})
+    sources = batches.readable_options(connection, {row["no"] for row in rows})
     found: dict[bytes, list[EarlierAnswer]] = {}
     for row in rows:
-        source = sources[row["no"]]
-        is_same = source.deployments.get(model) == held.options.deployments.get(model)
-        if is_same and not (row["notes"] or {}).get("without_answer"):
+        source = sources.get(row["no"])
+        is_same = source and source.deployments.get(model) == held.options.deployments.get(model)
+        if source and is_same and not (row["notes"] or {}).get("without_answer"):
             found.setdefault(bytes(row["body_hash"]), []).append(_answer(row, source))
     return found
 

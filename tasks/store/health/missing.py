@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, exists, select
 
 from tasks.store import batches
+from tasks.store.batch_options import BatchOptions
 from tasks.store.chunks import DISPATCH, EMBED, JUDGE, ROUTE
 from tasks.store.engine import now_ms
 from tasks.store.health import workers
@@ -52,7 +53,8 @@ def missing_text(missing: tuple[str, ...], *, lacks_stack: bool) -> str:
 
 
 def _queues(row: Mapping[str, Any]) -> list[str]:
-    models = {*row["options"].get("prices", ()), *row["options"].get("models", ())}
+    options = BatchOptions.readable(row["options"]) or BatchOptions()
+    models = {*options.prices, *options.models}
     return [EMBED, ROUTE, JUDGE, *(f"{DISPATCH}.{name}" for name in sorted(models))]
 
 

@@ -6,9 +6,9 @@ import math
 
 from sqlalchemy import Connection, func, select
 
+from tasks.store import batches
 from tasks.store.batch_options import BatchOptions
 from tasks.store.learning.tables import judged_prompt
-from tasks.store.tables import batch
 
 
 def fewest_pairs(pairs: int) -> int:
@@ -17,12 +17,11 @@ def fewest_pairs(pairs: int) -> int:
     return min(pairs, answers - 1)
 
 
-def likely(connection: Connection, batch_no: int) -> int:
+def likely(connection: Connection, batch_no: int, options: BatchOptions) -> int:
     """Return how many calls will probably be added for open prompts, each of which has a pair in flight.
 
     It is the mean of the fewest pairs and all. Equal answers need no call, which is not known here.
     """
-    options = _options(connection, batch_no)
     if options.every_pair:  # all of them are in the store
         return 0
     rows = _pairs(connection, batch_no, "open")
@@ -38,7 +37,7 @@ def most_of_unsettled(connection: Connection, batch_no: int) -> int:
     """
     rows = _pairs(connection, batch_no, "open", "stopped", "failed")
     left = sum(number * (pairs - judged) for pairs, judged, number in rows)
-    return 2 * len(_options(connection, batch_no).models) * left
+    return 2 * len(batches.options_of(connection, batch_no).models) * left
 
 
 def _pairs(connection: Connection, batch_no: int, *states: str) -> list[tuple[int, int, int]]:
@@ -49,8 +48,3 @@ def _pairs(connection: Connection, batch_no: int, *states: str) -> list[tuple[in
         .group_by(judged_prompt.c.pairs, judged_prompt.c.judged)
     )
     return [(row[0], row[1], row[2]) for row in connection.execute(query)]
-
-
-def _options(connection: Connection, batch_no: int) -> BatchOptions:
-    stored = connection.execute(select(batch.c.options).where(batch.c.no == batch_no)).scalar_one()
-    return BatchOptions.from_row(stored)

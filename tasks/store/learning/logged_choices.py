@@ -80,12 +80,14 @@ def choices(
         .order_by(sampled_prompt.c.id)
     )
     for row in connection.execute(query):
+        if (options := BatchOptions.readable(row.options)) is None:
+            continue
         yield LoggedChoice(
             row.id,
             row.model,
             parse_ranking(row.ranking),
             row.propensity,
-            epsilon=BatchOptions.from_row(row.options).explore,
+            epsilon=options.explore,
             explored=row.payer_no == row.no,
             drawn=row.reason == EXPLORATION,
             arm=row.arm,

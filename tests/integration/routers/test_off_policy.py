@@ -13,10 +13,12 @@ from router_core.errors import LabelsError
 from router_core.router import Router
 from tasks.learning.off_policy_log import logged_answers, sampling_propensity
 from tasks.settings import Settings
+from tasks.store import progress
 from tasks.store.engine import Store
 from tasks.store.learning.logged_choices import LoggedChoice
 from tasks.store.routers import versions
 from tests.support.routers import explore_and_label, promote_router, retrain_and_promote
+from tests.support.unreadable_options import break_options
 from workers.cli.entry_point import run
 from workers.routers.off_policy import estimate_logged
 from workers.views.routers import routers_view
@@ -101,3 +103,15 @@ def test_the_propensity_is_conditional_on_the_draw_where_only_drawn_requests_wer
     assert sampling_propensity(choice(0.95, 0.1, explored=False)) == 0.95
     assert sampling_propensity(choice(0.4, 0.7)) is None
     assert sampling_propensity(choice(None, 0.1)) is None
+
+
+def test_choices_of_a_batch_whose_options_a_newer_waybill_stored_are_left_out(
+    sqlite: Store, settings: Settings, coder_and_writer: Router, tmp_path: Path
+) -> None:
+    promote_router(sqlite, settings, coder_and_writer, tmp_path / "router")
+    explore_and_label(sqlite, settings, tmp_path, share=0.5, number=60)
+    with sqlite.read() as connection:
+        numbers = {one.batch_no for one in progress.list_batches(connection)}
+    for number in numbers:
+        break_options(sqlite, number)
+    assert not logged_answers(sqlite).answers

@@ -18,6 +18,7 @@ from tasks.store.tables import attempt, batch, outcome
 from tests.support.comparisons import assert_batch
 from tests.support.dispatch_harness import DispatchHarness
 from tests.support.invariants import check_batch
+from tests.support.unreadable_options import break_options
 from workers.simulator import SimulatorProcess
 
 MakeHarness = Callable[..., DispatchHarness]
@@ -261,3 +262,12 @@ def test_embeddings_and_moderations_are_answered_in_the_same_way(harness: Dispat
     assert {name: bodies[0][name] for name in ("one", "several", "harmless")} == {
         name: bodies[1][name] for name in ("one", "several", "harmless")
     }
+
+
+def test_a_batch_whose_options_a_newer_waybill_stored_gives_no_answers_and_holds_up_none(
+    harness: DispatchHarness,
+) -> None:
+    first, second = run(harness, cold("a")), run(harness, cold("b"))
+    break_options(harness.store, first["no"])
+    again = run(harness, cold("a", "b"), reuse="30d")
+    assert_batch(again, succeeded=2, calls=1, reused=1, saved=second["spent"])

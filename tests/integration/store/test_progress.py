@@ -10,6 +10,7 @@ from tasks.store.health.model_errors import FailedCalls
 from tasks.store.values import Requeue
 from tests.support import store_builders
 from tests.support.comparisons import assert_fields
+from tests.support.unreadable_options import break_options
 
 
 def _snapshot(store: Store, batch_id: str | None = None) -> Progress:
@@ -132,3 +133,12 @@ def test_batches_of_the_learning_loop_are_listed_where_they_are_asked_for(store:
     with store.read() as connection:
         assert [one.purpose for one in progress.list_batches(connection)] == ["answer"]
         assert [one.purpose for one in progress.list_batches(connection, loop=True)] == ["collect", "answer"]
+
+
+def test_a_batch_whose_options_a_newer_waybill_stored_keeps_no_list_from_the_others(store: Store) -> None:
+    newer, other = (store_builders.submit(store, store_builders.lines(number)) for number in (2, 3))
+    store_builders.settle_all(store, other, model="small")
+    break_options(store, newer)
+    with store.read() as connection:
+        found = {one.batch_no: (one.status, one.total) for one in progress.list_batches(connection)}
+    assert found == {newer: ("in_progress", 2), other: ("completed", 3)}

@@ -27,20 +27,13 @@ from tasks.upkeep.loop import Sweeper
 from tasks.upkeep.retention import Retention
 from tests.support import store_builders
 from tests.support.stores import POSTGRESQL_ONLY
-
-#: options in a form that no Waybill of today has
-UNREADABLE: Any = {"models": None}
+from tests.support.unreadable_options import break_options
 
 
 @pytest.fixture(autouse=True)
 def nothing_reported() -> None:
     """What one test has logged, another may log again."""
     isolation.report.cache_clear()
-
-
-def break_options(store: Store, batch_no: int) -> None:
-    with store.write() as connection:
-        connection.execute(update(batch).where(batch.c.no == batch_no).values(options=UNREADABLE))
 
 
 def two_batches(store: Store, *, model: str | None = "small") -> tuple[int, int]:
