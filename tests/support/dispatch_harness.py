@@ -124,6 +124,12 @@ class DispatchHarness:
 
         return asyncio.run(self._run([batch_id, *others], stop, timeout_s))
 
+    def run_until(
+        self, stop: Callable[[dict[str, Any]], bool], *batch_ids: str, timeout_s: float = 400
+    ) -> None:
+        """Dispatch several batches until a function of the first one's row returns True."""
+        asyncio.run(self._run(batch_ids, stop, timeout_s))
+
     async def _run(
         self, batch_ids: Sequence[str], stop: Callable[[dict[str, Any]], bool], timeout_s: float
     ) -> Any:
