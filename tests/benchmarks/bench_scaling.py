@@ -10,11 +10,8 @@ the number of round trips, and what is locked meanwhile. All points come from on
 from __future__ import annotations
 
 import argparse
-import asyncio
 import multiprocessing
-import socket
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,7 +21,7 @@ from typing import Any
 
 import psutil
 import psycopg
-from sqlalchemy import make_url, select
+from sqlalchemy import select
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -39,6 +36,7 @@ from tasks.store.engine import Store  # noqa: E402
 from tasks.store.tables import chunk  # noqa: E402
 from tasks.store.unlocked import folding  # noqa: E402
 from tasks.store.values import HeldRequest, RequestResult, Settlement  # noqa: E402
+from tests.benchmarks.far_store import far_store  # noqa: E402
 from tests.support import store_builders  # noqa: E402
 from tests.support.repeating import repeating  # noqa: E402
 from tests.support.stores import PostgresServer  # noqa: E402
@@ -48,7 +46,6 @@ POINTS = ((1, 1), (2, 1), (4, 1), (4, 4))
 ANSWER = RequestResult("succeeded", model="small", body="x" * 800, status_code=200, latency_ms=7)
 #: groups of each process before the clock starts: connections, purses and prepared statements
 WARM_UP = 8
-SOCKET = ".s.PGSQL.5432"
 LOCK_WAITS = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 SAMPLE_S = 0.005
 spawn = multiprocessing.get_context("spawn")
@@ -169,22 +166,6 @@ def work(url: str, batch_no: int, number: int, run: Run, ready: Any, results: An
 
 
 @contextmanager
-def far_store(url: str, delay_ms: float) -> Iterator[tuple[Store, Any]]:
-    """A worker's store behind a proxy, and the proxy's count of round trips."""
-    with tempfile.TemporaryDirectory(prefix="waybill-bench-") as folder:
-        trips, path = spawn.Value("q", 0), f"{folder}/{SOCKET}"
-        target = str(Path(make_url(url).query["host"]) / SOCKET)  # type: ignore[arg-type]
-        proxy = spawn.Process(target=forward, args=(path, target, delay_ms / 1000, trips), daemon=True)
-        proxy.start()
-        await_socket(path)
-        far = make_url(url).update_query_dict({"host": folder}).render_as_string(hide_password=False)
-        store = Store(far, is_worker=True)
-        yield store, trips
-        store.close()
-        proxy.terminate()
-
-
-@contextmanager
 def folding_beside(url: str, delay_ms: float, batch_no: int) -> Iterator[None]:
     """Fold the batch as often as a dispatch process does, over another connection."""
     with (
@@ -197,15 +178,6 @@ def folding_beside(url: str, delay_ms: float, batch_no: int) -> Iterator[None]:
 def answered(one: HeldRequest) -> Settlement:
     """Return the settlement of a call that was answered."""
     return store_builders.settlement(one, ANSWER)
-
-
-def await_socket(path: str) -> None:
-    """Wait until somebody listens."""
-    while True:
-        with socket.socket(socket.AF_UNIX) as probe, suppress(OSError):
-            probe.connect(path)
-            return
-        time.sleep(0.05)
 
 
 def claimed(url: str, batch_no: int, owner: str, number: int, groups: int) -> list[list[HeldRequest]]:
@@ -248,37 +220,6 @@ def lock_waits(url: str) -> Iterator[list[int]]:
 
         with repeating(sample, SAMPLE_S):
             yield samples
-
-
-def forward(path: str, target: str, delay_s: float, trips: Any) -> None:
-    """Forward connections on one socket to another; what the client says arrives later."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_unix_connection(target)
-        answered = asyncio.Event()
-        answered.set()
-
-        async def ask() -> None:
-            while data := await reader.read(1 << 20):
-                if answered.is_set():  # not the next part of a long statement
-                    answered.clear()
-                    trips.value += 1
-                    await asyncio.sleep(delay_s)
-                far_writer.write(data)
-            far_writer.close()
-
-        async def answer() -> None:
-            while data := await far_reader.read(1 << 20):
-                answered.set()
-                writer.write(data)
-            writer.close()
-
-        await asyncio.gather(ask(), answer())
-
-    async def run() -> None:
-        await (await asyncio.start_unix_server(serve, path)).serve_forever()
-
-    asyncio.run(run())
 
 
 if __name__ == "__main__":
