@@ -6,6 +6,7 @@ import logging
 
 from sqlalchemy import Connection, RowMapping
 
+from tasks.batch_api.leases import renewed
 from tasks.batch_api.output import EXPIRED, EXPIRED_MESSAGE, OutputFile, measure
 from tasks.connections.services import is_of_values
 from tasks.store import control
@@ -19,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 _MANY = 100
 _EXPIRED = RequestResult("cancelled", error_code=EXPIRED, error_message=EXPIRED_MESSAGE)
-#: how long a process has for the files of one batch before another one reads them as well
+#: how long another process waits for the files of a batch of whose process it hears nothing
 MEASURE_S = 600.0
 
 
@@ -56,8 +57,13 @@ def end_finished(store: Store, *, max_bytes: int | None = None) -> bool:
         row = endings.claim_finished(connection, lease_s=MEASURE_S, max_bytes=max_bytes)
     if row is None:
         return False
+
+    def renew(connection: Connection) -> None:
+        endings.renew(connection, row["id"], row["fence"], lease_s=MEASURE_S)
+
     try:
-        measured = measure(store, row)
+        with renewed(store, renew, MEASURE_S):
+            measured = measure(store, row)
     except Exception as error:
         if not is_of_values(error):  # else it would be the next one again, before all others
             with store.write() as connection:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, RowMapping
 from sqlalchemy.exc import IntegrityError
 
 from tasks.batch_api.errors import ApiError
+from tasks.batch_api.leases import renewed
 from tasks.batch_api.lines import (
     Error,
     InvalidFile,
@@ -70,7 +69,11 @@ class Validator:
             row = validations.claim(connection, lease_s=lease_s, max_bytes=max_bytes)
         if row is None:
             return False
-        with _renewed(self.store, row, lease_s):
+
+        def renew(connection: Connection) -> None:
+            validations.renew(connection, row["id"], row["fence"], lease_s=lease_s)
+
+        with renewed(self.store, renew, lease_s):
             self._validate(row)
         return True
 
@@ -186,28 +189,6 @@ class Validator:
 def _begin(connection: Connection, row: RowMapping) -> None:
     if not validations.set_in_progress(connection, row["id"], row["fence"]):
         raise StaleWork(f"{row['id']} was cancelled, or is another process's")
-
-
-@contextmanager
-def _renewed(store: Store, row: RowMapping, lease_s: float) -> Iterator[None]:
-    """Renew the lease on a batch while the block runs."""
-    ended = threading.Event()
-
-    def renew() -> None:
-        while not ended.wait(lease_s / 3):
-            try:
-                with store.write() as connection:
-                    validations.renew(connection, row["id"], row["fence"], lease_s=lease_s)
-            except Exception as error:  # the store is away: the next time
-                logger.warning("a lease waits: %s", type(error).__name__)
-
-    thread = threading.Thread(target=renew, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 def _collector(errors: list[Error]) -> Callable[[InputError], None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any
 
 from router_core.policy.preferences import Policy
@@ -95,6 +96,7 @@ class BatchOptions:
         """
         try:
             known = {name: value for name, value in options.items() if name in cls.__slots__}
+            _check_kinds(known)
             tuples = {name: tuple(options.get(name, ())) for name in ("models", "validators")}
             return cls(**{**known, **tuples})
         except (AttributeError, TypeError, ValueError) as error:
@@ -107,3 +109,21 @@ class BatchOptions:
             return cls.from_row(options)
         except UnreadableOptions:
             return None
+
+
+#: what readers of stored options rely on; `dedupe` is checked where it is taken for a choice
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("deployments", "prices", "capabilities", "kind_prices"), dict),
+    **dict.fromkeys(("models", "validators"), (list, tuple)),
+    **dict.fromkeys(("name", "policy"), (str, NoneType)),
+    **dict.fromkeys(("priority", "validate"), str),
+    **dict.fromkeys(("chunk_size", "group_size"), int),
+    **dict.fromkeys(("quality_floor", "explore"), (int, float)),
+    **dict.fromkeys(("reuse_s", "cost_weight", "budget_per_1000"), (int, float, NoneType)),
+}
+
+
+def _check_kinds(known: dict[str, Any]) -> None:
+    for name, value in known.items():
+        if not isinstance(value, _KINDS.get(name, object)):
+            raise TypeError(name)

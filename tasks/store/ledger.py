@@ -23,6 +23,7 @@ from tasks.store.values import (
     CANCELLED,
     INVALID_ANSWER,
     Call,
+    Claim,
     RequestResult,
     Requeue,
     Settlement,
@@ -72,21 +73,22 @@ def apply_results(connection: Connection, batch_no: int, settlements: Sequence[S
 def end_without_call(
     connection: Connection, batch_no: int, settlements: Sequence[Settlement], *, owner: str
 ) -> set[int]:
-    """Finish or queue again requests that were not sent, as far as this worker still holds them.
+    """Finish or queue again requests that were not sent, as far as this worker holds them in their chunks.
 
     Returns:
         The ids of those that it held.
     """
     batches.lock(connection, batch_no)
     held = (
-        select(request.c.id)
+        select(request.c.id, request.c.chunk_id)
         .join(chunk, chunk.c.id == request.c.chunk_id)
         .where(*held_by(owner, [settlement.request_id for settlement in settlements]))
         .where(~select(attempt.c.number).where(*_in_flight(request.c.id)).exists())
     )
-    mine = set(connection.execute(held).scalars())
-    apply_results(connection, batch_no, [s for s in settlements if s.request_id in mine])
-    return mine
+    claims = {Claim(row.id, row.chunk_id) for row in connection.execute(held)}
+    mine = [one for one in settlements if Claim(one.request_id, one.chunk_id) in claims]
+    apply_results(connection, batch_no, mine)
+    return {one.request_id for one in mine}
 
 
 def charge_lost_calls(connection: Connection, batch_no: int, request_ids: Sequence[int]) -> set[int]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, select, tuple_, update
 
 from tasks import failpoints
 from tasks.store import chunks
@@ -61,6 +61,9 @@ def _claim(connection: Connection, due: ColumnElement[bool], limit: int) -> list
 
 
 def _delete(connection: Connection, rows: Sequence[Row[Any]]) -> None:
-    connection.execute(delete(outbox).where(outbox.c.id.in_([row.id for row in rows])))
+    # Not by their ids alone: SQLite gives that of the last row away again, once another relay has deleted it.
+    key = tuple_(outbox.c.id, outbox.c.chunk_id, outbox.c.epoch)
+    published = [(row.id, row.chunk_id, row.epoch) for row in rows]
+    connection.execute(delete(outbox).where(key.in_(published)))
     ids = chunks.lock(connection, chunk.c.id.in_([row.chunk_id for row in rows]))
     connection.execute(update(chunk).where(chunk.c.id.in_(ids)).values(published_at=now_ms()))

@@ -153,14 +153,21 @@ async def _intake() -> AsyncIterator[None]:
 
 async def _keep_intake() -> None:
     while True:
-        process = await asyncio.create_subprocess_exec(*_INTAKE, str(os.getpid()), stdin=subprocess.DEVNULL)
         try:
-            status = await process.wait()
-        except asyncio.CancelledError:
-            await _stop(process)
-            raise
-        logger.warning("the intake ended with status %d; it starts again", status)
+            await _run_intake()
+        except OSError as error:  # no memory, or too many processes
+            logger.warning("the intake does not start: %s; it is tried again", type(error).__name__)
         await asyncio.sleep(_RESTART_S)
+
+
+async def _run_intake() -> None:
+    process = await asyncio.create_subprocess_exec(*_INTAKE, str(os.getpid()), stdin=subprocess.DEVNULL)
+    try:
+        status = await process.wait()
+    except asyncio.CancelledError:
+        await _stop(process)
+        raise
+    logger.warning("the intake ended with status %d; it starts again", status)
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

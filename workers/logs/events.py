@@ -90,6 +90,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "%s: %s at %s": ("api_error", "request", "error", "place"),
     "a lease waits: %s": ("intake_lease_waits", "error"),
     "intake waits: %s": ("intake_waits", "error"),
+    "the intake does not start: %s; it is tried again": ("intake_not_started", "error"),
     "the intake ended with status %d; it starts again": ("intake_restarted", "status"),
     "webhook %s of %s: %s": ("webhook_sent", "webhook", "batch_id", "answer"),
     "webhook %s: %s": ("webhook_failed", "webhook", "error"),

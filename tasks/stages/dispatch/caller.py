@@ -85,7 +85,7 @@ class Caller:
             settlement, healthy = await self._settlement(request, model, started)
             self._writer.add(settlement)
             count_call(model, request.endpoint, settlement)
-        except Exception as error:  # a defect of ours
+        except (Exception, asyncio.CancelledError) as error:  # a defect of ours; nobody cancels this task
             logger.error("a call to %s could not be settled: %s", model.name, type(error).__name__)
             if settlement is None:  # the request must end: its lease is renewed while it is here
                 latency_s = time.monotonic() - started

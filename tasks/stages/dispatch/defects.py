@@ -14,7 +14,7 @@ from tasks.store.values import Call, HeldRequest, RequestResult, Settlement
 
 
 def settlement_of_defect(
-    request: HeldRequest, model: ModelSettings, error: Exception, *, latency_s: float
+    request: HeldRequest, model: ModelSettings, error: BaseException, *, latency_s: float
 ) -> Settlement:
     """Return the settlement of a call whose result is not known: charged in full, and not made again."""
     return call.settlement_of_error(

@@ -64,6 +64,9 @@ class HeldGroups:
     def __len__(self) -> int:
         return len(self._by_chunk)
 
+    def __contains__(self, chunk_id: int) -> bool:
+        return chunk_id in self._by_chunk
+
     @property
     def chunk_ids(self) -> list[int]:
         """The chunks whose leases must be kept alive."""

@@ -110,7 +110,9 @@ class ModelQueue:
         return requests
 
     def _put_back(self, requests: Sequence[HeldRequest]) -> None:
-        self._services.groups.forget(self._waiting.put_back(requests))
+        """Put requests back at the front, but none whose lease was lost meanwhile; all their units are free."""
+        held = [request for request in requests if request.chunk_id in self._services.groups]
+        self._services.groups.forget(self._waiting.put_back(held))
         self._services.capacity.give(len(requests))
 
     async def _start(self, requests: Sequence[HeldRequest]) -> float:
@@ -155,11 +157,14 @@ class ModelQueue:
         """
         pairs = zip(requests, grant.involved, strict=False)
         involved = {request.batch_no for request, is_involved in pairs if is_involved}
+
+        def leaves(request: HeldRequest) -> bool:  # whose money may be reserved is not, until that is known
+            return request.batch_no in involved and request.id not in self._money.in_doubt
+
         if grant.circuit.is_broken and involved:
-            await self._fail_over([one for one in self._waiting if one.batch_no in involved])
+            await self._fail_over([one for one in self._waiting if leaves(one)])
         if grant.circuit is Circuit.ABANDONED:
-            ended = self._waiting.remove(lambda request: request.batch_no in involved)
-            self._end(ended, call.unreachable(self.model, self._give_up_s))
+            self._end(self._waiting.remove(leaves), call.unreachable(self.model, self._give_up_s))
 
     async def _fail_over(self, requests: Sequence[HeldRequest]) -> None:
         """Send waiting requests to other models, as far as they may go there: this one cannot be reached."""
@@ -214,13 +219,14 @@ class ModelQueue:
         """
         if not (result.waiting or result.refused or result.lost):
             return
-        later = [one for one in calls if one.request_id in result.waiting]
-        put_off = await self._money.put_off(later)
-        back = result.waiting - put_off.waiting - put_off.refused - put_off.lost
-        refused = result.refused | put_off.refused
+        unpaid = result.waiting | result.refused
+        # Under the batch's lock: what is known here may be from before somebody raised the budget.
+        put_off = await self._money.put_off([one for one in calls if one.request_id in unpaid])
+        refused = put_off.refused
+        back = unpaid - put_off.waiting - refused - put_off.lost
         # Not by their ids: money that came back may have woken them, and this process may hold them again.
-        left = refused | put_off.waiting | result.lost | put_off.lost
-        gone = {one.claim for one in calls if one.request_id in left}
+        gone_ids = refused | put_off.waiting | result.lost | put_off.lost
+        gone = {one.claim for one in calls if one.request_id in gone_ids}
         of_taken = [one for one in taken if one.claim in gone]
         removed = [*self._waiting.remove(lambda one: one.claim in gone), *of_taken]
         self._services.capacity.give(len(of_taken))

@@ -6,8 +6,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from tasks.settings import ModelSettings
 from tasks.stages.dispatch import call
 from tasks.stages.dispatch.repository import DispatchRepository
@@ -71,13 +69,13 @@ class Money:
         return ReservationResult(granted | doubted, later, refused), calls
 
     async def put_off(self, calls: Sequence[ReservationRequest]) -> ReservationResult:
-        """Let requests of a batch wait in the store for money; while that is down, nothing is put off."""
+        """Let requests of a batch wait in the store for money, or refuse them; while it is down, neither."""
         if not calls:
             return ReservationResult()
         batch_no = calls[0].request_id >> LINE_BITS
         try:
             return await asyncio.to_thread(self._repository.put_off, batch_no, calls)
-        except SQLAlchemyError as error:  # they are looked at again
+        except Exception as error:  # they are looked at again
             logger.warning("%s: requests wait for money here: %s", self._model.name, type(error).__name__)
             await asyncio.sleep(DOWN_S)
             return ReservationResult()

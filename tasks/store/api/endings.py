@@ -80,6 +80,12 @@ def claim_finished(
     return None if batch_id is None else by_id(connection, batch_id)
 
 
+def renew(connection: Connection, batch_id: str, fence: int, *, lease_s: float) -> None:
+    """Prolong the lease on a batch that is measured, unless another process has taken it."""
+    mine = update(api_batch).where(api_batch.c.id == batch_id, api_batch.c.fence == fence)
+    connection.execute(mine.values(lease_until=now_ms() + int(lease_s * 1000)))
+
+
 def some_finished(connection: Connection) -> bool:
     """Return whether a batch has ended whose files nobody measures."""
     query = select(api_batch.c.id).join(batch, batch.c.id == api_batch.c.id)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, true
 
+from tasks.errors import UnreadableOptions
 from tasks.store import batches
 from tasks.store.batch_options import BatchOptions
 from tasks.store.decisions import parse_ranking
+from tasks.store.isolation import report
 from tasks.store.learning import samples
 from tasks.store.learning.exploration import EXPLORATION
 from tasks.store.learning.tables import sampled_answer, sampled_prompt
@@ -81,6 +83,7 @@ def choices(
     )
     for row in connection.execute(query):
         if (options := BatchOptions.readable(row.options)) is None:
+            report(f"batch {row.no}", UnreadableOptions.__name__)
             continue
         yield LoggedChoice(
             row.id,

@@ -10,7 +10,9 @@ from sqlalchemy import (
     Connection,
     RowMapping,
     Select,
+    String,
     and_,
+    cast,
     literal,
     null,
     or_,
@@ -71,7 +73,8 @@ def find(connection: Connection, key: Key, batch_id: str) -> dict[str, Any] | No
 def _of_run() -> list[ColumnElement[Any]]:
     """Return the columns of the requests' batch, with what people call it, as `run_…`."""
     name = batch.c.options["name"].as_string().label("run_name")
-    hold = batch.c.options["hold"].as_boolean().label("run_hold")
+    # As text: a newer Waybill may store something else, which no cast to a boolean could read.
+    hold = cast(batch.c.options["hold"].as_string(), String).in_(("true", "1")).label("run_hold")
     return [*(batch.c[column].label(f"run_{column}") for column in _OF_RUN), name, hold]
 
 

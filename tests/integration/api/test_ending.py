@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import update
+import pytest
+from sqlalchemy import RowMapping, select, update
 
 from tasks.batch_api import ending
 from tasks.batch_api.output import OutputFile, pieces
 from tasks.store import control, sweep
 from tasks.store.api.tables import api_batch
 from tasks.store.engine import Store
+from tasks.store.tables import batch
 from tasks.store.values import RequestResult
 from tests.support import store_builders
 from tests.support.api import chat_line
 from tests.support.tenants import Tenant
+from tests.support.waiting import wait_until
 from workers.api.batches.objects import status_of
 
 
@@ -119,3 +123,34 @@ def test_duplicates_and_bad_lines_are_in_the_files_too(tenant: Tenant, store: St
     ending.end_finished(store)
     measured = tenant.row(row["id"])["measured"]
     assert (measured["output"]["lines"], measured["errors"]["lines"]) == (3, 2)
+
+
+def test_a_batch_whose_files_take_long_to_measure_is_not_taken_by_another_server(
+    tenant: Tenant, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant.create(lines=1)
+    tenant.validator.take_one()
+    [batch_no] = [one["no"] for one in _rows(store)]
+    requests = store_builders.held(store, batch_no)
+    store_builders.reserve(store, requests)
+    store_builders.settle(store, requests)
+    measure = ending.measure
+
+    def slow(store: Store, row: RowMapping) -> dict[str, Any]:
+        wait_until(lambda: _lease_until(store) > row["lease_until"], timeout_s=60)
+        assert not ending.end_finished(store)
+        return measure(store, row)
+
+    monkeypatch.setattr(ending, "MEASURE_S", 3.0)
+    monkeypatch.setattr(ending, "measure", slow)
+    assert ending.end_finished(store)
+
+
+def _lease_until(store: Store) -> int:
+    with store.read() as connection:
+        return connection.execute(select(api_batch.c.lease_until)).scalar_one()
+
+
+def _rows(store: Store) -> list[RowMapping]:
+    with store.read() as connection:
+        return list(connection.execute(select(batch)).mappings())

@@ -17,7 +17,7 @@ from tasks.stages.dispatch.request_queue import RequestQueue
 from tasks.store import chunk_requests
 from tasks.store.engine import Store
 from tasks.store.tables import batch, chunk
-from tasks.store.values import HeldRequest, ReservationRequest, ReservationResult
+from tasks.store.values import HeldRequest, ReservationRequest, ReservationResult, Room
 from tests.support.comparisons import assert_batch
 from tests.support.dispatch_harness import DispatchHarness
 from tests.support.holding import Hold
@@ -129,6 +129,21 @@ def test_requests_that_are_claimed_again_while_they_are_put_off_are_called(
         harness.run(batch_id, until=lambda _: hold.calls == 2 and not hold.let_go(), timeout_s=90)
     assert added.is_set()
     assert_batch(harness.run(batch_id), succeeded=2, calls=2)
+
+
+def test_requests_are_not_refused_for_a_budget_that_was_raised_meanwhile(
+    make_harness: MakeHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness, room = make_harness(), DispatchRepository.room
+    batch_id = harness.submit([{"prompt": "say it", "model": harness.named(MODEL)}], budget=1)
+
+    def raised_after(repository: DispatchRepository, batch_no: int) -> Room:
+        found = room(repository, batch_no)
+        set_budget(harness, batch_id, calls=1)
+        return found
+
+    monkeypatch.setattr(DispatchRepository, "room", raised_after)
+    assert_batch(harness.run(batch_id), succeeded=1, budget_stops=0)
 
 
 def set_budget(harness: DispatchHarness, batch_id: str, *, calls: int) -> None:

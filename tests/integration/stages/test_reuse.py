@@ -264,10 +264,11 @@ def test_embeddings_and_moderations_are_answered_in_the_same_way(harness: Dispat
     }
 
 
+@pytest.mark.parametrize("form", [{"models": None}, {"deployments": None}], ids=str)
 def test_a_batch_whose_options_a_newer_waybill_stored_gives_no_answers_and_holds_up_none(
-    harness: DispatchHarness,
+    harness: DispatchHarness, form: Any
 ) -> None:
     first, second = run(harness, cold("a")), run(harness, cold("b"))
-    break_options(harness.store, first["no"])
+    break_options(harness.store, first["no"], form)
     again = run(harness, cold("a", "b"), reuse="30d")
     assert_batch(again, succeeded=2, calls=1, reused=1, saved=second["spent"])

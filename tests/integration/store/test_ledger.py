@@ -12,6 +12,7 @@ from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
 from tasks.store.tables import attempt
 from tasks.store.values import Requeue
+from tasks.store.waiting import over_budget
 from tests.support import store_builders
 from tests.support.comparisons import assert_batch, assert_fields
 from tests.support.invariants import check_budget
@@ -254,3 +255,18 @@ def test_tries_count_per_model(store: Store, again: Requeue, tries: int) -> None
     assert sweep.regroup(store) == 1
     [one] = store_builders.held(store, batch_no)
     assert_fields(one, attempts=1, model_attempts=tries, model=again.model or "small")
+
+
+def test_the_end_of_a_request_that_was_lost_is_not_that_of_the_same_request_held_again(
+    store: Store,
+) -> None:
+    batch_no = store_builders.submit(store, store_builders.lines(1))
+    [lost] = store_builders.held(store, batch_no)
+    store_builders.expire_leases(store)
+    sweep.expire(store)
+    sweep.regroup(store)
+    [again] = store_builders.held(store, batch_no)
+    with store.write() as connection:
+        ends = [store_builders.without_call(one, over_budget("small")) for one in (lost, again)]
+        assert ledger.end_without_call(connection, batch_no, ends[:1], owner="worker") == set()
+        assert ledger.end_without_call(connection, batch_no, ends, owner="worker") == {again.id}

@@ -107,3 +107,20 @@ def test_a_message_is_not_announced_again_before_its_time(store: Store) -> None:
     store_builders.submit(store, store_builders.lines(5), options=BatchOptions(group_size=1))
     outbox.relay(store, lambda messages: None)
     assert sweep.republish(store, {}, after_s=30) == 0
+
+
+def test_a_slow_relay_deletes_no_message_that_came_after_its_own(store: Store) -> None:
+    """SQLite gives the id of the last row away again, once the other relay has deleted it."""
+    store_builders.submit(store, store_builders.lines(1))
+    published: list[Message] = []
+
+    def overtaken(messages: Sequence[Message]) -> None:
+        published.extend(messages)
+        _let_time_pass(store)
+        outbox.relay(store, published.extend)
+        store_builders.submit(store, store_builders.lines(1))
+
+    outbox.relay(store, overtaken)
+    assert [one.chunk_id for one in published] == [1, 1]
+    outbox.relay(store, published.extend)
+    assert [one.chunk_id for one in published] == [1, 1, 2]

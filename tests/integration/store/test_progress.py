@@ -1,16 +1,23 @@
 """What `status` shows: counters, projections and summaries."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
 
 from tasks.store import batches, ledger, paused_models, progress, spending, summary
 from tasks.store.batch_progress import Progress, Rate
 from tasks.store.engine import Store
 from tasks.store.health import model_errors
 from tasks.store.health.model_errors import FailedCalls
+from tasks.store.page import batch_list
 from tasks.store.values import Requeue
 from tests.support import store_builders
 from tests.support.comparisons import assert_fields
-from tests.support.unreadable_options import break_options
+from tests.support.unreadable_options import FORMS, break_options
+
+OPERATOR = cast("Any", SimpleNamespace(is_operator=True))
 
 
 def _snapshot(store: Store, batch_id: str | None = None) -> Progress:
@@ -135,10 +142,15 @@ def test_batches_of_the_learning_loop_are_listed_where_they_are_asked_for(store:
         assert [one.purpose for one in progress.list_batches(connection, loop=True)] == ["collect", "answer"]
 
 
-def test_a_batch_whose_options_a_newer_waybill_stored_keeps_no_list_from_the_others(store: Store) -> None:
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_a_batch_whose_options_a_newer_waybill_stored_keeps_no_list_from_the_others(
+    store: Store, form: Any
+) -> None:
     newer, other = (store_builders.submit(store, store_builders.lines(number)) for number in (2, 3))
     store_builders.settle_all(store, other, model="small")
-    break_options(store, newer)
+    break_options(store, newer, form)
     with store.read() as connection:
         found = {one.batch_no: (one.status, one.total) for one in progress.list_batches(connection)}
+        shown = batch_list.page(connection, OPERATOR, batch_list.Filter(), limit=9)
     assert found == {newer: ("in_progress", 2), other: ("completed", 3)}
+    assert len(shown) == 2

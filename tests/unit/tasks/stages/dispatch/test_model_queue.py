@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
+
+import pytest
 
 from tasks.limits import Circuit
 from tasks.limits.interface import Grant
@@ -16,6 +19,7 @@ from tasks.stages.dispatch.held_groups import HeldGroup, HeldGroups
 from tasks.stages.dispatch.model_queue import ModelQueue
 from tasks.stages.dispatch.money import Money
 from tasks.stages.dispatch.services import DispatchServices
+from tasks.store.ids import LINE_BITS
 from tasks.store.values import (
     UNLIMITED,
     HeldRequest,
@@ -31,6 +35,8 @@ FIRST = HeldRequest(1, "one", '{"messages":[]}', 15, 1, 9, "small", 0, 0, chunk_
 AGAIN = FIRST._replace(chunk_id=9)
 OPEN = Grant((), 0.0, Circuit.OPEN, 0, (True,))
 CLOSED = Grant(("slot",), 0.0)
+NOTHING = Grant((), 0.0)
+OTHER_BATCH = (2 << LINE_BITS) + 1
 
 
 class Services:
@@ -50,19 +56,33 @@ class Services:
         }
         self.queue = ModelQueue(MODEL, DispatchServices(**cast("Any", parts)), give_up_s=1)
         self._grant = grant
+        self.left = UNLIMITED
+        self.on_acquire: Callable[[], object] = lambda: None
+        self._put_off = 0
 
     def hold(self, request: HeldRequest) -> None:
         self.groups.add(HeldGroup(request.chunk_id, "task", "host", {request.id}))
         self.queue.add([request])
 
     def room(self, _: int) -> Room:
-        return UNLIMITED
+        return self.left
+
+    def put_off(self, _: int, calls: Sequence[ReservationRequest]) -> ReservationResult:
+        self._put_off += 1
+        if self._put_off > 1:
+            self.queue.stop()
+            raise RuntimeError("can't start new thread")
+        return ReservationResult(waiting=frozenset(one.request_id for one in calls))
 
     async def acquire(self, *_: object, **__: object) -> Grant:
+        self.on_acquire()
+        if not self._grant.slot_ids:
+            self.queue.stop()
         return self._grant
 
     async def fail_over(self, requests: Sequence[HeldRequest], _: str) -> list[Settlement]:
-        self._lose_and_hold_again()
+        if requests:
+            self._lose_and_hold_again()
         return [settlement_without_call(one, Requeue(0.0, model="large")) for one in requests]
 
     def reserve(self, _: int, calls: Sequence[ReservationRequest]) -> ReservationResult:
@@ -89,6 +109,32 @@ def test_a_request_that_is_held_again_is_not_taken_for_the_one_whose_reservation
     services = _run(Services(CLOSED))
     assert services.queue.drop({AGAIN.chunk_id}) == [AGAIN]
     assert services.groups.chunk_ids == [AGAIN.chunk_id]
+    assert services.capacity.take_free(9) == 8
+
+
+def test_a_request_whose_lease_is_lost_while_it_waits_for_permits_is_not_queued_again() -> None:
+    services = Services(NOTHING)
+    services.on_acquire = lambda: services.groups.lease_lost({FIRST.chunk_id})
+    _run(services)
+    assert len(services.queue) == 0
+    assert services.capacity.take_free(9) == 8
+
+
+@pytest.mark.parametrize("circuit", [Circuit.OPEN, Circuit.ABANDONED])
+def test_a_request_whose_money_may_be_reserved_goes_to_no_other_model(circuit: Circuit) -> None:
+    services = Services(replace(OPEN, circuit=circuit))
+    services.queue._money.in_doubt.add(FIRST.id)
+    _run(services)
+    assert services.queue.drop({FIRST.chunk_id}) == [FIRST]
+    assert services.written == []
+
+
+def test_units_come_back_once_where_what_waits_for_money_cannot_be_stored() -> None:
+    services = Services(OPEN)
+    services.left = Room(0, UNLIMITED.at_best)
+    services.queue._circuit = Circuit.OPEN  # then one request of each batch is taken
+    services.hold(FIRST._replace(id=OTHER_BATCH, batch_no=2, chunk_id=2))
+    _run(services)
     assert services.capacity.take_free(9) == 8
 
 
