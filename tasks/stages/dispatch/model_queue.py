@@ -18,13 +18,7 @@ from tasks.stages.dispatch import call, defects, fault
 from tasks.stages.dispatch.money import Calls, Money
 from tasks.stages.dispatch.request_queue import RequestQueue
 from tasks.stages.dispatch.services import DispatchServices
-from tasks.store.values import (
-    Claim,
-    HeldRequest,
-    RequestResult,
-    ReservationRequest,
-    ReservationResult,
-)
+from tasks.store.values import Claim, HeldRequest, RequestResult, ReservationRequest, ReservationResult
 from tasks.store.waiting import over_budget
 
 logger = logging.getLogger(__name__)
