@@ -104,7 +104,7 @@ class ModelQueue:
         return requests
 
     def _put_back(self, requests: Sequence[HeldRequest]) -> None:
-        """Put requests back at the front, but none whose lease was lost meanwhile; all their units are free."""
+        """Put requests back at the front, but none whose lease was lost meanwhile, and free their units."""
         held = [request for request in requests if request.chunk_id in self._services.groups]
         self._services.groups.forget(self._waiting.put_back(held))
         self._services.capacity.give(len(requests))
