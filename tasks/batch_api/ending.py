@@ -6,7 +6,6 @@ import logging
 
 from sqlalchemy import Connection, RowMapping
 
-from tasks.batch_api.leases import renewed
 from tasks.batch_api.output import EXPIRED, EXPIRED_MESSAGE, OutputFile, measure
 from tasks.connections.services import is_of_values
 from tasks.store import control
@@ -14,6 +13,7 @@ from tasks.store.api import audit, endings, files
 from tasks.store.api import batches as api_batches
 from tasks.store.engine import Store
 from tasks.store.isolation import isolated
+from tasks.store.renewal import renewed
 from tasks.store.values import RequestResult
 
 logger = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ def end_finished(store: Store, *, max_bytes: int | None = None) -> bool:
         endings.renew(connection, row["id"], row["fence"], lease_s=MEASURE_S)
 
     try:
-        with renewed(store, renew, MEASURE_S):
+        with renewed(store, renew, MEASURE_S, warn=_warn):
             measured = measure(store, row)
     except Exception as error:
         if not is_of_values(error):  # else it would be the next one again, before all others
@@ -73,6 +73,10 @@ def end_finished(store: Store, *, max_bytes: int | None = None) -> bool:
         if endings.set_measured(connection, row["id"], row["fence"], measured):
             _keep_files(connection, api_batches.by_id(connection, row["id"]))
     return True
+
+
+def _warn(error: str) -> None:
+    logger.warning("a lease waits: %s", error)
 
 
 def cancel(connection: Connection, row: RowMapping) -> None:

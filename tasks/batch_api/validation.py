@@ -10,7 +10,6 @@ from sqlalchemy import Connection, RowMapping
 from sqlalchemy.exc import IntegrityError
 
 from tasks.batch_api.errors import ApiError
-from tasks.batch_api.leases import renewed
 from tasks.batch_api.lines import (
     Error,
     InvalidFile,
@@ -33,6 +32,7 @@ from tasks.store.api import files, keys, validations
 from tasks.store.api.keys import Key
 from tasks.store.batch_options import BatchOptions
 from tasks.store.engine import Store
+from tasks.store.renewal import renewed
 from tasks.submission import submit
 from tasks.submission.source import BatchInput, Item, from_files
 
@@ -73,7 +73,7 @@ class Validator:
         def renew(connection: Connection) -> None:
             validations.renew(connection, row["id"], row["fence"], lease_s=lease_s)
 
-        with renewed(self.store, renew, lease_s):
+        with renewed(self.store, renew, lease_s, warn=_warn):
             self._validate(row)
         return True
 
@@ -189,6 +189,10 @@ class Validator:
 def _begin(connection: Connection, row: RowMapping) -> None:
     if not validations.set_in_progress(connection, row["id"], row["fence"]):
         raise StaleWork(f"{row['id']} was cancelled, or is another process's")
+
+
+def _warn(error: str) -> None:
+    logger.warning("a lease waits: %s", error)
 
 
 def _collector(errors: list[Error]) -> Callable[[InputError], None]:

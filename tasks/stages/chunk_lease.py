@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from redis.exceptions import RedisError
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from tasks import failpoints, tracing
@@ -17,6 +17,7 @@ from tasks.monitoring.calls import count_wait
 from tasks.stages.context import WorkerContext
 from tasks.store import chunks, sweep
 from tasks.store.engine import Store
+from tasks.store.renewal import renewed
 from tasks.store.values import HeldChunk
 
 logger = logging.getLogger(__name__)
@@ -26,8 +27,6 @@ logger = logging.getLogger(__name__)
 SERVICE_DOWN = (SQLAlchemyError, RedisError, OSError)
 #: pause before a chunk is announced again after such an error
 DOWN_S = 5.0
-#: the longest pause before a failed heartbeat is repeated
-RETRY_S = 1.0
 
 
 class StageFailed(WaybillError):
@@ -74,26 +73,11 @@ def claimed_chunk(
         raise StageFailed(f"{stage} of chunk {held.id}: {name}") from None
 
 
-@contextmanager
-def _heartbeat(store: Store, held: HeldChunk, owner: str, lease_s: float) -> Iterator[None]:
-    done = threading.Event()
-    beat = threading.Thread(target=_beat, args=(store, held, owner, lease_s, done), daemon=True)
-    beat.start()
-    try:
-        yield
-    finally:
-        done.set()
-        beat.join()
+def _heartbeat(store: Store, held: HeldChunk, owner: str, lease_s: float) -> AbstractContextManager[None]:
+    def extend(connection: Connection) -> None:
+        chunks.extend(connection, [held.id], owner=owner, lease_s=lease_s)
 
+    def warn(error: str) -> None:  # if the lease expires now, the epoch fences this worker's result
+        logger.warning("no heartbeat for chunk %d: %s", held.id, error)
 
-def _beat(store: Store, held: HeldChunk, owner: str, lease_s: float, done: threading.Event) -> None:
-    pause_s = lease_s / 3
-    while not done.wait(pause_s):
-        try:
-            with store.write() as connection:
-                chunks.extend(connection, [held.id], owner=owner, lease_s=lease_s)
-            pause_s = lease_s / 3
-        except SQLAlchemyError as error:
-            pause_s = min(RETRY_S, lease_s / 3)
-            # If the lease expires now, the epoch fences this worker's result.
-            logger.warning("no heartbeat for chunk %d: %s", held.id, type(error).__name__)
+    return renewed(store, extend, lease_s, warn=warn)

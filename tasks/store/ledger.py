@@ -86,7 +86,7 @@ def end_without_call(
         .where(~select(attempt.c.number).where(*_in_flight(request.c.id)).exists())
     )
     claims = {Claim(row.id, row.chunk_id) for row in connection.execute(held)}
-    mine = [one for one in settlements if Claim(one.request_id, one.chunk_id) in claims]
+    mine = [one for one in settlements if one.claim in claims]
     apply_results(connection, batch_no, mine)
     return {one.request_id for one in mine}
 

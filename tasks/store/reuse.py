@@ -66,9 +66,10 @@ def find(
     sources = batches.readable_options(connection, {row["no"] for row in rows})
     found: dict[bytes, list[EarlierAnswer]] = {}
     for row in rows:
-        source = sources.get(row["no"])
-        is_same = source and source.deployments.get(model) == held.options.deployments.get(model)
-        if source and is_same and not (row["notes"] or {}).get("without_answer"):
+        if (source := sources.get(row["no"])) is None:
+            continue
+        is_same = source.deployments.get(model) == held.options.deployments.get(model)
+        if is_same and not (row["notes"] or {}).get("without_answer"):
             found.setdefault(bytes(row["body_hash"]), []).append(_answer(row, source))
     return found
 

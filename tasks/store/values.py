@@ -227,3 +227,8 @@ class Settlement:
     usage: dict[str, int | str] | None = None
     latency_ms: int | None = None
     answer: str | None = None
+
+    @property
+    def claim(self) -> Claim:
+        """What it settles."""
+        return Claim(self.request_id, self.chunk_id)

@@ -18,7 +18,7 @@ from tasks.stages.dispatch import call, defects, fault
 from tasks.stages.dispatch.money import Calls, Money
 from tasks.stages.dispatch.request_queue import RequestQueue
 from tasks.stages.dispatch.services import DispatchServices
-from tasks.store.values import Claim, HeldRequest, RequestResult, ReservationRequest, ReservationResult
+from tasks.store.values import HeldRequest, RequestResult, ReservationRequest, ReservationResult
 from tasks.store.waiting import over_budget
 
 logger = logging.getLogger(__name__)
@@ -152,7 +152,8 @@ class ModelQueue:
         pairs = zip(requests, grant.involved, strict=False)
         involved = {request.batch_no for request, is_involved in pairs if is_involved}
 
-        def leaves(request: HeldRequest) -> bool:  # whose money may be reserved is not, until that is known
+        def leaves(request: HeldRequest) -> bool:
+            # Where money may be reserved, the next reservation tells; until then the store lets none go.
             return request.batch_no in involved and request.id not in self._money.in_doubt
 
         if grant.circuit.is_broken and involved:
@@ -165,7 +166,7 @@ class ModelQueue:
         settlements = await self._services.health.fail_over(requests, self.model.name)
         for settlement in settlements:
             self._services.writer.add(settlement)
-        moved = {Claim(one.request_id, one.chunk_id) for one in settlements}
+        moved = {settlement.claim for settlement in settlements}
         self._waiting.remove(lambda request: request.claim in moved)
 
     async def _reserve_each(

@@ -82,7 +82,7 @@ def claim_finished(
 
 def renew(connection: Connection, batch_id: str, fence: int, *, lease_s: float) -> None:
     """Prolong the lease on a batch that is measured, unless another process has taken it."""
-    mine = update(api_batch).where(api_batch.c.id == batch_id, api_batch.c.fence == fence)
+    mine = update(api_batch).where(_claimed(batch_id, fence))
     connection.execute(mine.values(lease_until=now_ms() + int(lease_s * 1000)))
 
 

@@ -14,7 +14,6 @@ from tasks.batch_api.output import OutputFile, pieces
 from tasks.store import control, sweep
 from tasks.store.api.tables import api_batch
 from tasks.store.engine import Store
-from tasks.store.tables import batch
 from tasks.store.values import RequestResult
 from tests.support import store_builders
 from tests.support.api import chat_line
@@ -128,10 +127,9 @@ def test_duplicates_and_bad_lines_are_in_the_files_too(tenant: Tenant, store: St
 def test_a_batch_whose_files_take_long_to_measure_is_not_taken_by_another_server(
     tenant: Tenant, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tenant.create(lines=1)
+    row = tenant.create(lines=1)
     tenant.validator.take_one()
-    [batch_no] = [one["no"] for one in _rows(store)]
-    requests = store_builders.held(store, batch_no)
+    requests = store_builders.held(store, tenant.row(row["id"])["run_no"])
     store_builders.reserve(store, requests)
     store_builders.settle(store, requests)
     measure = ending.measure
@@ -149,8 +147,3 @@ def test_a_batch_whose_files_take_long_to_measure_is_not_taken_by_another_server
 def _lease_until(store: Store) -> int:
     with store.read() as connection:
         return connection.execute(select(api_batch.c.lease_until)).scalar_one()
-
-
-def _rows(store: Store) -> list[RowMapping]:
-    with store.read() as connection:
-        return list(connection.execute(select(batch)).mappings())
